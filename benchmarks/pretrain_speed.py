@@ -13,8 +13,8 @@ each in its own process (contestants.py), without evaluations or checkpoints bet
 seconds per update, including fetching and masking, without the first updates (2 of stock, 3 of ours). A ratio compares
 a stock contestant with ours in the same round; every second round runs backwards.
 
-The share of the peak is the arithmetic of an update (bertsmith.training.forecast.flops_per_example: the MLM head on
-predicted positions, for all contestants) at the bfloat16 peak that the same process measured, divided by the time of
+The share of the peak is the arithmetic of an update (bertsmith.training.step_forecast.flops_per_example: the MLM head
+on predicted positions, for all contestants) at the bfloat16 peak that the same process measured, divided by the time of
 the update: for the fastest product, and for the median one. "Others' cores" are the cores that other programs used
 meanwhile: stock's threads spin while they wait, so stock loses more on a busy machine; trust a round only if they are
 near 0. (OMP_WAIT_POLICY=passive in the environment makes stock's threads sleep, too.)
@@ -84,11 +84,11 @@ def flops_per_example(store: Path, size: str, sequence_length: int) -> float:
     from bertsmith.models.sizes import bert_shape, make_config
     from bertsmith.objectives.masks import MaskingRule
     from bertsmith.tokenization.folder import load_tokenizer
-    from bertsmith.training import forecast
+    from bertsmith.training import step_forecast
 
     config = make_config(bert_shape(size), len(load_tokenizer(str(store / "tokenizer"))), 0)
     predictions = MaskingRule(MASK_RATE, (80, 10, 10)).max_predictions(sequence_length)
-    return forecast.flops_per_example(config, sequence_length, predictions)
+    return step_forecast.flops_per_example(config, sequence_length, predictions)
 
 
 def prepare(options: argparse.Namespace, place: Path) -> None:

@@ -5,8 +5,8 @@
 
 For each size and length, a batch of `--tokens` tokens at once: first the forecast of `--dry-run`, then a run of a few
 updates in its own process. Measured are the median seconds per update without the first two, and the peak of the
-resident set (VmHWM) above what the process held after its imports. The forecast (bertsmith/training/forecast.py) is
-what training takes beyond that, so the STORE's mapped tokens and the plan of an epoch count as an error. An error is
+resident set (VmHWM) above what the process held after its imports. The forecast (bertsmith/training/step_forecast.py)
+is what training takes beyond that, so the STORE's mapped tokens and the plan of an epoch count as an error. An error is
 forecast / measured - 1.
 
 The evaluations around the run take few examples here. Real ones take batches of 64, which need more memory than the

@@ -61,16 +61,13 @@ DOCUMENTS, SENTENCES = 120, 12
 
 @contextlib.contextmanager
 def _at_update(number: int, act: Callable[[], None], training: str | None = None) -> Iterator[None]:
-    from bertsmith.training.conduct import Conduct
+    from transformers import DefaultFlowCallback
 
-    original = Conduct.on_pre_optimizer_step
-
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
+    def hook(self: DefaultFlowCallback, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step + 1 == number and training in (None, Path(args.output_dir).name):
             act()
 
-    with mock.patch.object(Conduct, "on_pre_optimizer_step", hook):
+    with mock.patch.object(DefaultFlowCallback, "on_pre_optimizer_step", hook):
         yield
 
 

@@ -74,7 +74,7 @@ def test_minutes_together_with_steps(
             ("found --auto-micro-batch and --micro-batch-size", "expected one of them"),
         ),
         (("--fsdp", "--optimizer", "muon"), ("--fsdp needs --optimizer adamw",)),
-        (("--fsdp", "--size", "tiny"), ("--fsdp divides a model over processes and there is one", "torchrun")),
+        (("--fsdp", "--size", "tiny"), ("--fsdp divides a model over several processes, found 1", "torchrun")),
         (
             ("--overfit-one-batch", "--patience", 3),
             ("found --overfit-one-batch with --patience", "leave out --patience"),
@@ -106,11 +106,11 @@ def test_fsdp_that_would_not_be_in_effect(
     """accelerate takes FSDP on a CPU for DDP, without a word."""
     if launcher == "torchrun":
         message = refused("pretrain", store, "--out", tmp_path / "out", "--fsdp")
-        holds(message, "--fsdp divides a model over processes and there is one: start it with torchrun")
+        holds(message, "--fsdp divides a model over several processes, found 1. Try: torchrun")
     else:
         monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
         message = refused("pretrain", store, "--out", tmp_path / "out")
-        holds(message, "accelerate is configured for FSDP", "not in effect here", "and give --fsdp")
+        holds(message, "ACCELERATE_USE_FSDP is set", "has no effect here", "and give --fsdp")
 
 
 def test_an_option_whose_extra_is_missing(
@@ -134,12 +134,14 @@ def test_memory_that_is_short_is_exit_3(
     monkeypatch: pytest.MonkeyPatch,
     holds: Callable[..., None],
 ) -> None:
-    from bertsmith.pretraining import choices
+    from bertsmith.pretraining import automatic_choices
 
-    monkeypatch.setattr(choices, "free_memory", lambda device: 150_000_000)
+    monkeypatch.setattr(automatic_choices, "free_memory", lambda device: 150_000_000)
     answer = bertsmith("pretrain", store, "--out", tmp_path / "out", "--size", "tiny", "--batch-size", 256)
     assert (answer.code, answer.stdout) == (3, "")
-    holds(answer.stderr, "256 examples at once take", "150.0 MB are free; --micro-batch-size", "--auto-micro-batch")
+    holds(
+        answer.stderr, "256 examples at once need", "150.0 MB are free. Try: --micro-batch-size", "--auto-micro-batch"
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -169,9 +171,9 @@ def test_a_sequence_beyond_the_positions(
 ) -> None:
     out = ("--out", tmp_path / "out")
     message = refused("pretrain", store, *out, "--size", "tiny", "--sequence-length", 600)
-    holds(message, "--sequence-length 600: the model has 512 positions", "at most 512, or --max-positions")
+    holds(message, "--sequence-length 600: the model has 512 positions", "at most 512, or a higher --max-positions")
     message = refused("pretrain", store, *out, "--from", run, "--sequence-length", 100)
-    holds(message, "--sequence-length 100: the model has 64 positions; give at most 64\n")
+    holds(message, "--sequence-length 100: the model has 64 positions. Give at most 64\n")
     message = refused("evaluate", run, store, "--sequence-length", 100)
     holds(message, "--sequence-length 100: the model has 64 positions")
     train = labelled(tmp_path / "train.csv")
@@ -228,4 +230,4 @@ def test_resume_with_other_options(
     refused: Callable[..., str], unfinished: Path, store: Path, holds: Callable[..., None]
 ) -> None:
     message = refused("pretrain", store, "--out", unfinished, "--resume", "--mask-rate", "0.3")
-    holds(message, "--mask-rate", "was started without it, found 0.3", "leave it out to go on")
+    holds(message, "--mask-rate", "was started without it, found 0.3", "Leave the option out to resume")

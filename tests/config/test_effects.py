@@ -1306,14 +1306,14 @@ def pretrain_auto_batch(bench: Bench) -> None:
 
     from bertsmith.pretraining import micro_batch
 
-    original = micro_batch.Steps.__call__
+    original = micro_batch.TrialStep.__call__
 
-    def short_of_memory(self: micro_batch.Steps, size: int) -> float:
+    def short_of_memory(self: micro_batch.TrialStep, size: int) -> float:
         if size > 3:
             raise torch.OutOfMemoryError
         return original(self, size)
 
-    bench.monkeypatch.setattr(micro_batch.Steps, "__call__", short_of_memory)
+    bench.monkeypatch.setattr(micro_batch.TrialStep, "__call__", short_of_memory)
     seen = bench.training_batches()
     run = bench.pretrain(auto_batch=True).run
     assert [len(batch["input_ids"]) for batch in seen[-8:]] == [2] * 8
@@ -1378,10 +1378,10 @@ def pretrain_negatives(bench: Bench) -> None:
 @effect(PretrainOptions, "gradient_checkpointing")
 def pretrain_gradient_checkpointing(bench: Bench) -> None:
     """Each layer is computed twice in an update, and the weights are the same."""
-    from bertsmith.models.fast.parts import FastParts
+    from bertsmith.models.fast.fast_bert import FastBert
 
     calls: list[int] = []
-    bench.watch(FastParts, "_layer", lambda parts, module, *_: calls.append(1) if module.training else None)
+    bench.watch(FastBert, "_layer", lambda parts, module, *_: calls.append(1) if module.training else None)
     counts, runs = [], []
     for chosen in (False, True):
         calls.clear()
@@ -2369,17 +2369,17 @@ def finetune_search(bench: Bench) -> None:
 
 @effect(FinetuneOptions, "micro_batch_tokens")
 def finetune_micro_batch_tokens(bench: Bench) -> None:
-    import bertsmith.finetuning.batches as module
+    import bertsmith.finetuning.head_batches as module
 
     counts: list[int] = []
-    original = module.BudgetedBatches.parts
+    original = module.TokenBudgetDataset.divide
 
-    def parts(self: Any, update: Any) -> Any:
+    def divide(self: Any, update: Any) -> Any:
         found = original(self, update)
         counts.append(len(found))
         return found
 
-    bench.monkeypatch.setattr(module.BudgetedBatches, "parts", parts)
+    bench.monkeypatch.setattr(module.TokenBudgetDataset, "divide", divide)
     bench.finetune()
     few, counts[:] = max(counts), []
     bench.finetune(micro_batch_tokens=40)
@@ -2391,14 +2391,14 @@ def finetune_save_every(bench: Bench) -> None:
     """Stopped in the middle, a run without it has nothing to go on from."""
     import bertsmith.training.trainer as module
 
-    original = module.ExactTrainer._maybe_log_save_evaluate
+    original = module.ExactTrainer.make_update
 
-    def stops(self: Any, *arguments: Any, **values: Any) -> None:
-        original(self, *arguments, **values)
+    def stops(self: Any, *arguments: Any) -> None:
+        original(self, *arguments)
         if self.state.global_step == 3:
             raise KeyboardInterrupt
 
-    bench.monkeypatch.setattr(module.ExactTrainer, "_maybe_log_save_evaluate", stops)
+    bench.monkeypatch.setattr(module.ExactTrainer, "make_update", stops)
     for every, left in ((2, ["step-2"]), (None, [])):
         out = bench.fresh()
         with pytest.raises(KeyboardInterrupt):

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from bertsmith.finetuning.losses import Distillation
+from bertsmith.finetuning.head_losses import Distillation
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.tasks.base import AnyTask
-from bertsmith.training.plan import Computation, Optimization
+from bertsmith.training.training_plan import Computation, Optimization
 
 PEOPLE = ("the baker", "a sailor", "the old teacher", "my neighbour", "the queen", "the captain")
 ACTS = ("found", "painted", "carried", "sold", "admired", "remembered")

@@ -156,7 +156,7 @@ def test_a_teacher_and_a_temperature_are_named(
         **QUICK | {"epochs": 6, "max_length": 32},
     )
     body, record = sections(of(result.run)), json.loads((tmp_path / "run" / "run.json").read_text())
-    assert "as well as trained on the labels: 0.5 of the loss, at a temperature of 2." in body["Training"]
+    assert "as well as trained on the labels: 0.5 of the loss, at temperature 2." in body["Training"]
     assert "Class weights: food " in body["Training"]
     temperature = record["errors"]["calibration"]["temperature"]
     assert f"with the temperature {temperature:.3f}, fitted on the dev file" in body["Training"]

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 
 from bertsmith.errors import ModelError
 from bertsmith.finetuning import engine
-from bertsmith.finetuning.batches import BATCHES_A_WINDOW, HeadBatches, LabelledData
 from bertsmith.finetuning.choices import precision_of
 from bertsmith.finetuning.engine import train_head
+from bertsmith.finetuning.head_batches import BATCHES_PER_WINDOW, HeadBatches, LabelledData
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.tasks.base import task_class
@@ -68,7 +68,7 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
 
 
 def test_batches_are_of_like_length_in_random_order() -> None:
-    size = 8 * BATCHES_A_WINDOW
+    size = 8 * BATCHES_PER_WINDOW
     batches = batches_of(data_of(size))
     lengths = batches.lengths[batches.order(0)].reshape(-1, 8)
     assert (lengths.max(axis=1) - lengths.min(axis=1)).mean() < 2
@@ -82,13 +82,13 @@ def test_a_batch_and_what_its_loss_is_divided_by() -> None:
     numbers = range(18, 24)  # the end of one epoch and the beginning of the next
     chosen = [*batches.order(0)[18:].tolist(), *batches.order(1)[:4].tolist()]
     batch = batches(numbers)
-    assert batch["targets"].tolist() == [float(number % 2) for number in chosen]
-    assert batch["loss_counts"].tolist() == [6]
-    assert batch["num_tokens"] == sum(len(data.encoded.input_ids[number]) for number in chosen)
+    assert batch.inputs["targets"].tolist() == [float(number % 2) for number in chosen]
+    assert batch.loss_counts.tolist() == [6]
+    assert batch.num_tokens == sum(len(data.encoded.input_ids[number]) for number in chosen)
     for row, number in enumerate(chosen):
         ids = data.encoded.input_ids[number]
-        assert batch["input_ids"][row, : len(ids)].tolist() == ids
-        assert batch["attention_mask"][row].sum() == len(ids)
+        assert batch.inputs["input_ids"][row, : len(ids)].tolist() == ids
+        assert batch.inputs["attention_mask"][row].sum() == len(ids)
 
 
 def test_a_fresh_head_on_the_encoder_of_a_run(run: Path, head_settings: Callable[..., HeadSettings]) -> None:

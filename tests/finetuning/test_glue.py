@@ -497,7 +497,7 @@ def test_overwrite_takes_only_what_it_wrote(run: Path, glue: Glue, tmp_path: Pat
             options["model"] if name == "MODEL" else options["data"], moved["model" if name == "MODEL" else "data"]
         )
         (inside / "suite.json").write_text("{}")
-        with pytest.raises(OptionError, match=f"{name} .* stands in it"):
+        with pytest.raises(OptionError, match=f"{name} .* is inside this folder"):
             finetune_glue(**moved, out=inside, overwrite=True)
 
 

@@ -14,8 +14,8 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.engine import train_head
+from bertsmith.finetuning.head_batches import LabelledData
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import head_outputs, tensors

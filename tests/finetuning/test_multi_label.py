@@ -14,8 +14,8 @@ import torch
 import transformers
 
 import bertsmith
-from bertsmith.finetuning.batches import HeadBatches, LabelledData
 from bertsmith.finetuning.engine import train_head
+from bertsmith.finetuning.head_batches import HeadBatches, LabelledData
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import tensors
@@ -98,8 +98,8 @@ def test_an_update_is_the_same_for_every_micro_batch_size(
 def test_a_batch_holds_a_row_of_labels_for_each_text(data: Path, run: Path) -> None:
     head, part = encoded(data, run)
     batch = HeadBatches(part, SequenceLosses(head), 12, pad_token_id=0, with_types=True, seed=0)(range(12))
-    assert batch["targets"].shape == (12, 3)
-    assert batch["loss_counts"].tolist() == [36]
+    assert batch.inputs["targets"].shape == (12, 3)
+    assert batch.loss_counts.tolist() == [36]
 
 
 def test_it_is_learned(tuned: FinetuneResult) -> None:

@@ -18,16 +18,16 @@ from safetensors.torch import load_file
 
 from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.finetuning import choices
-from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
 from bertsmith.finetuning.best_weights import BestWeights
-from bertsmith.finetuning.parameters import depth_of, rates_by_layer
+from bertsmith.finetuning.head_batches import HeadBatches, LabelledData, TokenBudgetDataset
+from bertsmith.finetuning.parameters import depth_of, rate_shares_by_layer
 from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tasks.encoded_texts import EncodedTexts
 from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 from bertsmith.tasks.values import SINGLE_LABEL
-from bertsmith.training.course import Update
 from bertsmith.training.run_folder import read_metrics
+from bertsmith.training.update_sampler import Update
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import finetune
 
@@ -36,14 +36,14 @@ Signalled = Callable[..., AbstractContextManager[None]]
 QUICK: dict[str, Any] = {"precision": "fp32", "max_length": 32, "learning_rate": 3e-3, "batch_size": 16, "epochs": 2}
 
 
-def budgeted(lengths: list[int], *, budget: int, streams: int, batch_size: int) -> BudgetedBatches:
+def budgeted(lengths: list[int], *, budget: int, threads: int, batch_size: int) -> TokenBudgetDataset:
     encoded = EncodedTexts(
         [[5] * length for length in lengths], [[0] * length for length in lengths], [0] * len(lengths)
     )
     data = LabelledData(encoded, np.zeros(len(lengths)))
     head = SequenceLosses(SequenceClassification(("no", "yes"), SINGLE_LABEL))
-    return BudgetedBatches(
-        HeadBatches(data, head, batch_size, pad_token_id=0, with_types=True, seed=0), budget=budget, streams=streams
+    return TokenBudgetDataset(
+        HeadBatches(data, head, batch_size, pad_token_id=0, with_types=True, seed=0), budget=budget, threads=threads
     )
 
 
@@ -55,12 +55,12 @@ def budgeted(lengths: list[int], *, budget: int, streams: int, batch_size: int) 
     st.integers(0, 50),
 )
 def test_micro_batches_hold_each_example_once_within_the_budget(
-    lengths: list[int], budget: int, streams: int, batch_size: int, first: int
+    lengths: list[int], budget: int, threads: int, batch_size: int, first: int
 ) -> None:
-    batches = budgeted(lengths, budget=budget, streams=streams, batch_size=batch_size)
-    parts = batches.parts(Update(0, first, batch_size))
+    batches = budgeted(lengths, budget=budget, threads=threads, batch_size=batch_size)
+    parts = batches.divide(Update(0, first, batch_size))
     assert sorted(itertools.chain(*parts)) == list(range(first, first + batch_size))
-    sizes = [[lengths[batches.rows.row(number)] for number in part] for part in parts]
+    sizes = [[lengths[batches.batches.row(number)] for number in part] for part in parts]
     flat = list(itertools.chain(*sizes))
     assert flat == sorted(flat, reverse=True)
     assert all(max(part) * len(part) <= max(budget, max(flat)) for part in sizes)
@@ -69,15 +69,15 @@ def test_micro_batches_hold_each_example_once_within_the_budget(
 def test_micro_batches_are_as_even_as_can_be() -> None:
     """Against every division of the sorted rows in two."""
     lengths = [50, 40, 12, 11, 10, 9, 8, 3]
-    parts = budgeted(lengths, budget=10_000, streams=2, batch_size=8)
-    sizes = [[lengths[parts.rows.row(number)] for number in part] for part in parts.parts(Update(0, 0, 8))]
+    parts = budgeted(lengths, budget=10_000, threads=2, batch_size=8)
+    sizes = [[lengths[parts.batches.row(number)] for number in part] for part in parts.divide(Update(0, 0, 8))]
     best = min(max(lengths[0] * cut, lengths[cut] * (8 - cut)) for cut in range(1, 8))
     assert len(sizes) == 2
     assert max(max(part) * len(part) for part in sizes) == best
 
 
 def test_a_row_beyond_the_budget_is_alone() -> None:
-    parts = budgeted([100, 5, 5], budget=20, streams=1, batch_size=3).parts(Update(0, 0, 3))
+    parts = budgeted([100, 5, 5], budget=20, threads=1, batch_size=3).divide(Update(0, 0, 3))
     assert sorted(map(len, parts)) == [1, 2]
 
 
@@ -121,12 +121,12 @@ def test_where_a_parameter_stands() -> None:
     assert {name: depth_of(name, 6) for name in names} == names
 
 
-def test_rates_by_layer() -> None:
+def test_rate_shares_by_layer() -> None:
     class Config:
         num_hidden_layers = 6
 
-    assert rates_by_layer(Config, 1.0) is None
-    rate = rates_by_layer(Config, 0.5)
+    assert rate_shares_by_layer(Config, 1.0) is None
+    rate = rate_shares_by_layer(Config, 0.5)
     assert rate is not None
     assert rate("classifier.weight") == 1
     assert rate("bert.encoder.layer.5.output.dense.weight") == 0.5
@@ -293,7 +293,7 @@ def test_figures_that_are_no_numbers(
 ) -> None:
     monkeypatch.setattr(SequenceClassification, "values", lambda *_: {"accuracy": float("nan")})
     options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
-    with pytest.raises(DivergedError, match=r"all seeds failed: no evaluation gave a number: accuracy"):
+    with pytest.raises(DivergedError, match=r"all seeds failed: accuracy on the dev file was not finite"):
         finetune("sequence-classification", **options, out=tmp_path / "run")
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
@@ -322,5 +322,5 @@ def test_the_best_weights_and_their_files(tmp_path: Path) -> None:
     best.save(tmp_path)
     again.load(tmp_path)
     assert (again.value, again.step, again.without_gain, again.chosen) == (0.5, 2, 1, {"a": 1.5})
-    again.restore_into(model)
+    again.load_into(model)
     assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())

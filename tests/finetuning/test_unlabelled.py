@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from bertsmith.errors import BertsmithError, DataError, Interrupted, OptionError
 from bertsmith.evaluation.dataset_roles import dataset_role
-from bertsmith.finetuning.batches import HeadBatches, LabelledData
 from bertsmith.finetuning.engine import train_head
+from bertsmith.finetuning.head_batches import HeadBatches, LabelledData
+from bertsmith.finetuning.head_losses import Distillation, loss_sums
 from bertsmith.finetuning.head_model import load_head
-from bertsmith.finetuning.losses import Distillation, loss_sums
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import tensors
 from bertsmith.runtime.files import sha256_of
@@ -155,8 +155,7 @@ def test_the_loss_is_that_of_stock_modules(
     for chosen in (list(numbers), alone[True], alone[False]):
         model.zero_grad()
         batch = batches(chosen)
-        counts, _ = batch.pop("loss_counts"), batch.pop("num_tokens")
-        found = compute(model, batch)
+        found = compute(model, batch.inputs)
         assert float(found.detach()) == pytest.approx(float(sum(expected(number) for number in chosen)), rel=1e-4)
         found.sum().backward()
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
@@ -170,7 +169,7 @@ def test_the_loss_is_that_of_stock_modules(
             count = sum(
                 CLASS_WEIGHTS[int(data.targets[batches.row(n)])] if batches.row(n) < 10 else 1.0 for n in chosen
             )
-        assert float(counts) == pytest.approx(count)
+        assert float(batch.loss_counts) == pytest.approx(count)
 
 
 @pytest.mark.parametrize("kind", ["classes", "tags", "weighted"])

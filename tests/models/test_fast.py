@@ -13,17 +13,17 @@ import transformers
 from torch import Tensor
 
 from bertsmith.models.bert import BertForPreTraining, set_dropout
+from bertsmith.models.fast.compute_weights import ComputeWeights
 from bertsmith.models.fast.dropout import drop, keep_mask
+from bertsmith.models.fast.fast_bert import fast, in_float32
 from bertsmith.models.fast.operations import AddAndNorm, Attention, Dropout, Linear
-from bertsmith.models.fast.parts import fast, in_float32
 from bertsmith.models.fast.vocabulary import EmbeddingSum, SharedGradient
-from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.training.optimizers import make_optimizer
-from bertsmith.training.plan import Optimization
+from bertsmith.training.training_plan import Optimization
 
 
-def copies(precision: str) -> WorkingCopies:
-    return WorkingCopies.for_precision(precision)
+def copies(precision: str) -> ComputeWeights:
+    return ComputeWeights.for_precision(precision)
 
 
 def small(vocab_size: int = 203, *, attention: str = "eager", types: int = 2) -> BertForPreTraining:
@@ -373,18 +373,18 @@ def test_each_step_computes_with_the_weights_of_the_one_before(name: str, precis
 
 def test_copies_are_made_once_an_update() -> None:
     weight, other = torch.randn(3, 4, requires_grad=True), torch.randn(2, 4, requires_grad=True)
-    made = WorkingCopies(torch.bfloat16)
-    joined = made.of(weight, other)
+    made = ComputeWeights(torch.bfloat16)
+    joined = made.joined(weight, other)
     assert torch.equal(joined, torch.cat([weight, other]).bfloat16())
-    assert made.of(weight, other) is joined
+    assert made.joined(weight, other) is joined
     with torch.no_grad():
         other.mul_(2)
-    assert torch.equal(made.of(weight, other), torch.cat([weight, other]).bfloat16())
-    padded = made.of_vocabulary(weight, 7.0)
+    assert torch.equal(made.joined(weight, other), torch.cat([weight, other]).bfloat16())
+    padded = made.padded_vocabulary(weight, 7.0)
     assert padded.shape == (64, 4)
     assert (padded[3:] == 7.0).all()
-    fresh = WorkingCopies(torch.bfloat16, kept=False)
-    assert fresh.of(weight) is not fresh.of(weight)
+    fresh = ComputeWeights(torch.bfloat16, cached=False)
+    assert fresh.joined(weight) is not fresh.joined(weight)
 
 
 def test_the_model_is_stock_before_and_after(tmp_path: Path) -> None:

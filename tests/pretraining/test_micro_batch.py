@@ -15,21 +15,22 @@ import torch
 from safetensors.torch import load_file
 
 from bertsmith.errors import ResourceError
-from bertsmith.pretraining import choices, components
-from bertsmith.pretraining.micro_batch import Steps, choose_micro_batch, share_of_memory
+from bertsmith.pretraining import automatic_choices, components
+from bertsmith.pretraining.micro_batch import TrialStep, choose_micro_batch, share_of_memory
 from bertsmith.runtime.files import read_json
-from bertsmith.training.forecast import Memory
-from bertsmith.training.plan import Computation, Losses
+from bertsmith.training.micro_batches import Batch
+from bertsmith.training.step_forecast import StepMemory
+from bertsmith.training.training_plan import Computation, Losses
 from bertsmith.verbs.pretrain import pretrain
 
 FREE = 1_000_000_000
 Options = dict[str, Any]
 
 
-def forecast(size: int) -> Memory:
+def forecast(size: int) -> StepMemory:
     """100 MB, and 150 MB an example."""
     activations = 150_000_000 * size
-    return Memory(50_000_000, 25_000_000, 25_000_000, activations, 100_000_000 + activations)
+    return StepMemory(50_000_000, 25_000_000, 25_000_000, activations, 100_000_000 + activations)
 
 
 def test_what_fits_is_taken_whole() -> None:
@@ -50,14 +51,14 @@ def test_more_than_is_free_is_refused_with_what_fits(batch_size: int, asked: int
     wanted = asked or batch_size
     size = 0.1 + 0.15 * wanted
     text = f"{size:.1f} GB"
-    assert f"{wanted} examples at once take {text} of memory by the forecast, and 1.0 GB are free" in message
-    (fitting,) = re.findall(r"--micro-batch-size (\d+) fits and gives the same result", message)
+    assert f"{wanted} examples at once need {text} of memory (forecast), and 1.0 GB are free" in message
+    (fitting,) = re.findall(r"--micro-batch-size (\d+), which fits and gives the same result", message)
     assert forecast(int(fitting)).total <= FREE
     assert choose_micro_batch(batch_size, int(fitting), forecast, free=FREE, trial=None).size == int(fitting)
 
 
 def test_where_nothing_fits_a_smaller_model_is_advised() -> None:
-    with pytest.raises(ResourceError, match=r"even one example at once takes 250\.0 MB: take a smaller --size"):
+    with pytest.raises(ResourceError, match=r"Even a single example needs 250\.0 MB. Try a smaller --size"):
         choose_micro_batch(32, None, forecast, free=200_000_000, trial=None)
 
 
@@ -99,7 +100,7 @@ def test_a_trial_is_made_even_where_the_forecast_says_no() -> None:
 
 
 def test_where_not_even_one_example_fits_a_trial_says_so() -> None:
-    with pytest.raises(ResourceError, match="one example at once does not fit into the memory: take a smaller --size"):
+    with pytest.raises(ResourceError, match=r"a single example does not fit into memory\. Try a smaller --size"):
         choose_micro_batch(8, None, forecast, free=FREE, trial=Trial(0))
 
 
@@ -128,7 +129,7 @@ class Model(torch.nn.Module):
         return out
 
 
-def steps_of(model: Model, *, fails: bool = False) -> Steps:
+def trial_of(model: Model, *, fails: bool = False) -> TrialStep:
     def loss_sums(model: torch.nn.Module, batch: dict[str, Any]) -> torch.Tensor:
         losses: torch.Tensor = model(**batch).sum(0)
         losses.sum().backward(retain_graph=True)  # a gradient is there when it fails
@@ -136,12 +137,12 @@ def steps_of(model: Model, *, fails: bool = False) -> Steps:
             raise torch.OutOfMemoryError("injected")
         return losses
 
-    def make(numbers: range) -> dict[str, Any]:
+    def make(numbers: range) -> Batch:
         size = len(numbers)
-        return {"rows": torch.ones(size, 4), "loss_counts": torch.ones(2), "num_tokens": 4 * size}
+        return Batch({"rows": torch.ones(size, 4)}, torch.ones(2), num_tokens=4 * size)
 
     losses = Losses(("loss",), loss_sums)
-    return Steps(model, make, losses, computation=Computation("fp32"), device="cpu", reserve=1000)
+    return TrialStep(model, make, losses, computation=Computation("fp32"), device="cpu", reserve=1000)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -150,12 +151,12 @@ def test_a_trial_leaves_nothing_behind(training: bool, fails: bool) -> None:
     torch.manual_seed(3)
     model = Model().train(training)
     weights, random_state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    steps = steps_of(model, fails=fails)
+    step = trial_of(model, fails=fails)
     if fails:
         with pytest.raises(torch.OutOfMemoryError):
-            steps(5)
+            step(5)
     else:
-        assert steps(5) > 0
+        assert step(5) > 0
     assert model.seen == [True], "it is tried as it trains"
     assert model.training == training
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -192,7 +193,7 @@ def test_a_run_that_finds_its_micro_batch_ends_in_the_same_weights(store: Path, 
     pretrain(store, out=tmp_path / "asked", **course, micro_batch_size=8)
     with a_machine_that_holds(5) as asked:
         pretrain(store, out=tmp_path / "found", **course, auto_micro_batch=True)
-    # Two streams: 16 at once are 8 in each, which is too many (the other may not begin then), and 8 are 4.
+    # Two threads: 16 at once are 8 in each, which is too many (the other may not begin then), and 8 are 4.
     assert asked.count(8) in (1, 2)
     assert asked.count(4) == len(asked) - asked.count(8) == 2 + 3 * 4
     (choice,) = [one for one in read_json(tmp_path / "found" / "run.json")["choices"] if one["name"] == "micro-batch"]
@@ -207,11 +208,11 @@ def test_a_run_above_the_free_memory_does_not_begin(
     """The advice of the message is followed, and the run begins."""
     arguments = ["pretrain", store, "--out", tmp_path / "run", "--size", "tiny", "--precision", "fp32", "--steps", 1]
     arguments += ["--batch-size", 256, "--set", "sequence-length=128"]
-    monkeypatch.setattr(choices, "free_memory", lambda device: 400_000_000)
+    monkeypatch.setattr(automatic_choices, "free_memory", lambda device: 400_000_000)
     answer = bertsmith(*arguments)
     assert (answer.code, answer.stdout) == (3, "")
-    assert "256 examples at once take" in answer.stderr and "400.0 MB are free" in answer.stderr
+    assert "256 examples at once need" in answer.stderr and "400.0 MB are free" in answer.stderr
     assert not (tmp_path / "run").exists()
-    (fitting,) = re.findall(r"--micro-batch-size (\d+) fits", answer.stderr)
+    (fitting,) = re.findall(r"--micro-batch-size (\d+), which fits", answer.stderr)
     assert bertsmith(*arguments, "--micro-batch-size", fitting, "--dry-run").code == 0
     assert bertsmith(*arguments, "--micro-batch-size", 2 * int(fitting), "--dry-run").code == 3

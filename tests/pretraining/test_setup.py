@@ -19,11 +19,11 @@ from bertsmith.models.loading import quiet_transformers
 from bertsmith.pretraining.setup import ModelSetup, make_model
 from bertsmith.tokenization.folder import load_tokenizer
 
-MLM = "{} has no head for masked language modelling: it starts fresh"
-NSP = "{} has no head for next sentence prediction: it starts fresh"
-SOP = "{} has no head for sentence order prediction: it starts fresh"
-CLASSIFIER = "{}: classifier is left out; it is no head of pre-training"
-ANSWERS = "{}: qa_outputs is left out; it is no head of pre-training"
+MLM = "{} has no head for masked language modelling: this head starts untrained"
+NSP = "{} has no head for next sentence prediction: this head starts untrained"
+SOP = "{} has no head for sentence order prediction: this head starts untrained"
+CLASSIFIER = "{}: classifier is left out; it is not a head of pre-training"
+ANSWERS = "{}: qa_outputs is left out; it is not a head of pre-training"
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +92,8 @@ def test_several_heads_and_other_parts_have_a_sentence_each(tmp_path: Path, toke
     (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 1}))
     setup = continued(folder, tokenizer, "mlm")
     assert setup.notes == [
-        f"{folder}: classifier and scorer are left out; they are no heads of pre-training",
-        f"{folder}: bert.encoder.layer.1 is left out; it has no place in the model that its config.json describes",
+        f"{folder}: classifier and scorer are left out; they are not heads of pre-training",
+        f"{folder}: bert.encoder.layer.1 is left out; it has no place in the model that config.json describes",
         MLM.format(folder),
     ]
 

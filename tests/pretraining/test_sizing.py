@@ -58,7 +58,7 @@ def test_a_text_that_would_be_seen_too_often_counts_for_its_useful_passes() -> N
 def test_the_reason_names_what_decided(store: Path) -> None:
     shape: dict[str, Any] = {"batch_size": 32, "sequence_length": 128, "predictions": 20.0, "entries": 8192}
     reason = choose_size(Budget(minutes=10), text=1000, peak=7e11, **shape).reason
-    assert "10 minutes" in reason and "40 passes over this text are 0.04 M" in reason and "mini pays from" in reason
+    assert "10 minutes" in reason and "40 passes over this text are 0.04 M" in reason and "mini pays off from" in reason
     assert "would see" not in choose_size(Budget(steps=3), text=ENOUGH, peak=7e11, **shape).reason
 
 

@@ -31,8 +31,7 @@ def test_alone_torch_is_not_needed() -> None:
         import sys
         from bertsmith.runtime import processes
         processes.join_process_group(); processes.barrier(); processes.all_reduce_sum([1.0])
-        processes.gather_objects(1)
-        processes.broadcast_object(1)
+        processes.gather_objects(1); processes.broadcast_object(1)
         assert "torch" not in sys.modules
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)

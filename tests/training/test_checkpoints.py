@@ -19,7 +19,7 @@ import torch
 
 from bertsmith.errors import ModelError, OutputError, ResourceError
 from bertsmith.runtime.files import read_json
-from bertsmith.training.run_folder import FILES, RunFolder, fault_of
+from bertsmith.training.run_folder import FILES, RunFolder, damage_to
 from bertsmith.verbs.pretrain import pretrain
 
 Weights = dict[str, torch.Tensor]
@@ -88,11 +88,11 @@ def remove(name: str) -> Callable[[Path], None]:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "half an optimizer": (truncate("optimizer.pt"), r"optimizer\.pt has [\d,]+ bytes, [\d,]+ were written"),
-    "half the weights": (truncate("model.safetensors"), r"model\.safetensors has [\d,]+ bytes, [\d,]+ were written"),
+    "half an optimizer": (truncate("optimizer.pt"), r"optimizer\.pt: found [\d,]+ bytes, expected [\d,]+"),
+    "half the weights": (truncate("model.safetensors"), r"model\.safetensors: found [\d,]+ bytes, expected [\d,]+"),
     "no random states": (remove("random_states.pt"), r"random_states\.pt is missing$"),
-    "no sizes": (remove(FILES), "it has no files.json, so it was not written to its end"),
-    "half the sizes": (truncate(FILES), "it has no files.json, so it was not written to its end"),
+    "no sizes": (remove(FILES), "files.json is missing or damaged, so the checkpoint is incomplete"),
+    "half the sizes": (truncate(FILES), "files.json is missing or damaged, so the checkpoint is incomplete"),
 }
 
 
@@ -111,7 +111,7 @@ def test_a_damaged_checkpoint_is_passed_over(
     harm(run_folder / "checkpoints" / "step-8")
     result = pretrain(little_store, out=run_folder, resume=True)
     assert result.resumed_from_step == 4
-    (warning,) = [record.getMessage() for record in caplog.records if "passed over" in record.getMessage()]
+    (warning,) = [record.getMessage() for record in caplog.records if "skipping" in record.getMessage()]
     assert str(run_folder / "checkpoints" / "step-8") in warning
     assert re.search(message, warning), warning
     assert_identical(weights_of(run_folder), weights_of(unbroken))
@@ -124,7 +124,7 @@ def test_without_a_whole_checkpoint_a_run_cannot_go_on(
     for step in (4, 8):
         truncate("optimizer.pt")(run_folder / "checkpoints" / f"step-{step}")
     before = (run_folder / "run.json").read_bytes(), (run_folder / "metrics.jsonl").read_bytes()
-    with pytest.raises(OutputError, match=r"no checkpoint in .* is whole; remove that folder"):
+    with pytest.raises(OutputError, match=r"all checkpoints in .* are damaged. Remove that folder"):
         RunFolder(run_folder).newest_checkpoint()
     answer = bertsmith("pretrain", little_store, "--out", run_folder, "--resume")
     assert (answer.code, answer.stdout) == (2, "")
@@ -147,7 +147,7 @@ def test_a_checkpoint_of_another_model_is_refused(
     pretrain(little_store, out=other, **{**options, "hidden_size": 16}, steps=8, save_every=8)
     shutil.rmtree(run_folder / "checkpoints" / "step-8")
     shutil.copytree(other / "checkpoints" / "step-8", run_folder / "checkpoints" / "step-8")
-    with pytest.raises(ModelError, match=r"step-8: its hidden size is 16, this run has 32; .*of another run"):
+    with pytest.raises(ModelError, match=r"step-8: found hidden size 16, expected 32; .*a different run"):
         pretrain(little_store, out=run_folder, resume=True)
 
 
@@ -204,7 +204,7 @@ def test_a_checkpoint_that_the_disk_does_not_take_leaves_the_one_before(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert raised.value.exit_code == 3
     assert checkpoints(out) == ["step-4"]
-    assert fault_of(out / "checkpoints" / "step-4") is None
+    assert damage_to(out / "checkpoints" / "step-4") is None
     assert pretrain(little_store, out=out, resume=True).resumed_from_step == 4
     assert_identical(weights_of(out), weights_of(unbroken))
     assert metrics_of(out) == metrics_of(unbroken)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from bertsmith.training.run_folder import fault_of
+from bertsmith.training.run_folder import damage_to
 from bertsmith.verbs.pretrain import pretrain
 
 pytestmark = pytest.mark.slow
@@ -279,10 +279,10 @@ def stopped_at(update: int, store: Path, out: Path, options: Options) -> None:
     assert done.stdout == ""
     assert done.stderr.count(f"stopped by SIGTERM after update {update}") >= 1, done.stderr
     again = f"torchrun --nproc-per-node 2 -m bertsmith pretrain {store} --out {out} --resume"
-    assert f"Go on with:\n  {again}" in done.stderr
-    assert done.stderr.count("Go on with") == 1, "the first process says it for all"
+    assert f"Resume with:\n  {again}" in done.stderr
+    assert done.stderr.count("Resume with") == 1, "the first process says it for all"
     assert "Traceback" not in done.stderr.split("torch/distributed")[0]
-    assert fault_of(out / "checkpoints" / f"step-{update}") is None
+    assert damage_to(out / "checkpoints" / f"step-{update}") is None
     assert json.loads((out / "run.json").read_text(encoding="utf-8"))["status"] == "interrupted"
     assert not (out / "model.safetensors").exists()
 
@@ -339,7 +339,7 @@ def test_one_process_goes_on_with_a_run_of_two(
     with caplog.at_level("INFO", logger="bertsmith"):
         result = pretrain(little_store, out=out, resume=True)
     assert result.resumed_from_step == 4
-    assert "2 processes became 1: dropout is drawn anew" in caplog.text
+    assert "the run had 2 processes and now has 1: dropout differs from here on" in caplog.text
     difference, name = largest_difference(weights_of(out), weights_of(alone("16")))
     assert difference <= 1e-5, f"{name} differs by {difference:.2e}"
 
@@ -360,7 +360,7 @@ def test_two_processes_answer_once(little_store: Path, options: Options, tmp_pat
 def test_fsdp_with_one_process_is_refused(bertsmith: Callable[..., Any], little_store: Path, tmp_path: Path) -> None:
     answer = bertsmith("pretrain", little_store, "--out", tmp_path / "run", "--fsdp", "--steps", 1)
     assert (answer.code, answer.stdout) == (2, "")
-    assert "--fsdp divides a model over processes and there is one" in answer.stderr
+    assert "--fsdp divides a model over several processes, found 1" in answer.stderr
     assert not (tmp_path / "run").exists()
 
 

@@ -34,13 +34,12 @@ def held_out_losses(figures: dict[int, float], name: str = "mlm_nats_per_masked_
 
     def make_trainer(*args: Any) -> ExactTrainer:
         trainer = original(*args)
-        measure = trainer.plan.evaluations.measure
+        measure = trainer.evaluation.settings.measure
         assert measure is not None
-        found = replace(
-            trainer.plan.evaluations,
+        trainer.evaluation.settings = replace(
+            trainer.evaluation.settings,
             measure=lambda model: measure(model) | {name: figures[trainer.state.global_step]},
         )
-        trainer.plan = replace(trainer.plan, evaluations=found)
         return trainer
 
     with mock.patch.object(pretrain_module, "make_trainer", make_trainer):

@@ -19,7 +19,7 @@ import torch
 import transformers
 
 from bertsmith.errors import BertsmithError
-from bertsmith.pretraining import choices, components
+from bertsmith.pretraining import automatic_choices, components
 from bertsmith.runtime import machine
 from bertsmith.verbs.pretrain import pretrain
 
@@ -401,7 +401,7 @@ def test_the_precision_is_that_of_the_plan_whatever_accelerate_is_told(
 ) -> None:
     """`accelerate launch` leaves a precision of its own in the environment of a process."""
     chosen = machine.AutomaticChoice("streams", str(streams), "a test")
-    monkeypatch.setattr(choices, "choose_streams", lambda *_, **__: chosen)
+    monkeypatch.setattr(automatic_choices, "choose_streams", lambda *_, **__: chosen)
     runs = {}
     for told in ("no", "bf16"):
         monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", told)

@@ -10,7 +10,7 @@ import torch
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.sizes import bert_shape, make_config
 from bertsmith.training.optimizers import MuonWithAdamW, make_optimizer
-from bertsmith.training.plan import Optimization
+from bertsmith.training.training_plan import Optimization
 
 
 @pytest.fixture

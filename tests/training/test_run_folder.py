@@ -12,7 +12,7 @@ import pytest
 from bertsmith.errors import InputError, OptionError
 from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.training.recorded_run import RecordedRun
-from bertsmith.training.run_folder import check_out_of_the_way
+from bertsmith.training.run_folder import check_inputs_outside
 from bertsmith.verbs.pretrain import pretrain
 from bertsmith.verbs.report import report
 
@@ -22,10 +22,10 @@ def test_a_name_that_is_no_folder_stands_nowhere(out: str, tmp_path: Path, monke
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     for name in ("google/bert", "hf:google/text"):
-        check_out_of_the_way(Path(out), {"the MODEL": name, "the teacher": None})
+        check_inputs_outside(Path(out), {"the MODEL": name, "the teacher": None})
     Path("google/bert").mkdir(parents=True)
-    with pytest.raises(OptionError, match=r"the MODEL google/bert stands in it"):
-        check_out_of_the_way(Path(out), {"the MODEL": "google/bert"})
+    with pytest.raises(OptionError, match=r"the MODEL google/bert is inside this folder"):
+        check_inputs_outside(Path(out), {"the MODEL": "google/bert"})
 
 
 def test_pretrain_does_not_replace_what_it_reads(run: Path, store: Path, tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_pretrain_does_not_replace_what_it_reads(run: Path, store: Path, tiny: d
         ({"store": out / "store"}, "the STORE"),
         ({"store": store, "general_text": str(out / "general.txt")}, "--general-text"),
     ):
-        with pytest.raises(OptionError, match=f"{said} .* stands in it"):
+        with pytest.raises(OptionError, match=f"{said} .* is inside this folder"):
             pretrain(**given, out=out, overwrite=True, steps=1, **tiny)
     assert (out / "store" / "manifest.json").is_file() and (out / "general.txt").is_file()
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import DefaultFlowCallback
 
 from bertsmith.training import budget as budget_module
 from bertsmith.training.budget import FIRST_POSITION, Budget
-from bertsmith.training.conduct import Conduct
 from bertsmith.training.schedules import factor
 from bertsmith.verbs.pretrain import pretrain
 
@@ -125,13 +125,11 @@ def a_run_by_the_clock(
     little_store: Path, options: dict[str, Any], clock: _Clock, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., None]:
     """Runs `pretrain` with a clock on which every update takes six seconds."""
-    original = Conduct.on_step_begin
 
-    def on_step_begin(self: Conduct, *args: Any, **rest: Any) -> None:
-        original(self, *args, **rest)
+    def on_step_begin(*_: Any, **__: Any) -> None:
         clock.now += 6
 
-    monkeypatch.setattr(Conduct, "on_step_begin", on_step_begin)
+    monkeypatch.setattr(DefaultFlowCallback, "on_step_begin", on_step_begin)
 
     def call(out: Path, **more: Any) -> None:
         pretrain(little_store, out=out, **{**options, **more})

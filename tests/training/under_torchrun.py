@@ -20,9 +20,11 @@ from unittest import mock
 
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
+from transformers import DefaultFlowCallback
 
 from bertsmith.runtime import processes
-from bertsmith.training.conduct import Conduct
+from bertsmith.training.monitoring import Monitor
+from bertsmith.training.signals import StopRequest
 from bertsmith.training.trainer import ExactTrainer
 
 WAIT_SECONDS = 120.0
@@ -34,21 +36,20 @@ def run(options: dict[str, Any]) -> None:
 
     seen: dict[str, Any] = {"lines": []}
     seen_models: list[Any] = []
-    original_write, original_step = ExactTrainer._write, ExactTrainer.training_step
-    original_hook = Conduct.on_pre_optimizer_step
+    original_write, original_update = Monitor.write, ExactTrainer.make_update
 
-    def write(self: ExactTrainer, line: dict[str, Any]) -> None:
+    def write(self: Monitor, line: dict[str, Any]) -> None:
         seen["lines"].append(line)
         original_write(self, line)
 
-    def training_step(self: ExactTrainer, model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
-        seen_models.append(self.trained)
+    def make_update(self: ExactTrainer, model: Any, update: Any, batches: Any) -> None:
+        seen_models.append(self.model)
         seen["wrapped"] = isinstance(model, DistributedDataParallel)
         seen["looks_for_unused"] = getattr(model, "find_unused_parameters", None)
-        seen.setdefault("parts", []).append([len(part) for part in self.batches.parts(inputs[0])])
-        return original_step(self, model, inputs, *rest, **more)
+        seen.setdefault("parts", []).append([len(examples) for examples in self.dataset.divide(update)])
+        original_update(self, model, update, batches)
 
-    def on_pre_optimizer_step(self: Conduct, *rest: Any, **more: Any) -> None:
+    def on_pre_optimizer_step(*_: Any, **__: Any) -> None:
         parameters = list(seen_models[-1].parameters())
         gradients = [value.grad for value in parameters if value.grad is not None]
         local = [value.to_local() if isinstance(value, DTensor) else value for value in parameters]
@@ -57,12 +58,11 @@ def run(options: dict[str, Any]) -> None:
         seen["sharded_gradients"] = sum(isinstance(value, DTensor) for value in gradients)
         seen["numbers"] = sum(value.numel() for value in parameters)
         seen["local_numbers"] = sum(value.numel() for value in local)
-        original_hook(self, *rest, **more)
 
     with (
-        mock.patch.object(Conduct, "on_pre_optimizer_step", on_pre_optimizer_step),
-        mock.patch.object(ExactTrainer, "_write", write),
-        mock.patch.object(ExactTrainer, "training_step", training_step),
+        mock.patch.object(DefaultFlowCallback, "on_pre_optimizer_step", on_pre_optimizer_step),
+        mock.patch.object(Monitor, "write", write),
+        mock.patch.object(ExactTrainer, "make_update", make_update),
     ):
         result = pretrain(**options)
     seen["result"] = result.to_dict()
@@ -73,17 +73,23 @@ def stopped(update: int, arguments: list[str]) -> None:
     """A command line whose torchrun gets a SIGTERM in the middle of an update; it comes before the update is over."""
     from bertsmith.cli.app import main
 
-    original = Conduct.on_pre_optimizer_step
+    entered, requests = StopRequest.__enter__, list[StopRequest]()
 
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
+    def enter(self: StopRequest) -> StopRequest:
+        requests.append(self)
+        return entered(self)
+
+    def hook(self: DefaultFlowCallback, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step + 1 == update and processes.is_main():
             os.kill(os.getppid(), signal.SIGTERM)
             end = time.monotonic() + WAIT_SECONDS
-            while self.stop.requested is None and time.monotonic() < end:
+            while requests[-1].requested is None and time.monotonic() < end:
                 time.sleep(0.01)
 
-    with mock.patch.object(Conduct, "on_pre_optimizer_step", hook):
+    with (
+        mock.patch.object(StopRequest, "__enter__", enter),
+        mock.patch.object(DefaultFlowCallback, "on_pre_optimizer_step", hook),
+    ):
         main(arguments)
 
 

@@ -275,7 +275,7 @@ def test_a_new_word_starts_from_the_mean_of_its_pieces(
         torch.testing.assert_close(bias[word["id"]], bias_before[rows].mean(0), rtol=0, atol=0)
     (choice,) = [choice for choice in parts.choices if choice.name == "new words"]
     assert choice.value == "6"
-    assert ("that were unknown start from the mean of all vectors" in choice.reason) == (unknown > 0)
+    assert ("that were unknown start at the mean of all vectors" in choice.reason) == (unknown > 0)
 
 
 def test_the_run_is_a_stock_model_and_goes_on(

@@ -123,7 +123,7 @@ def test_another_text_is_refused(two_updates: Path, store: Path, corpus_file: Pa
 
     other = tmp_path / "other"
     prepare(corpus_file, out=other, tokenizer=store, held_out=0.4, workers=1)
-    with pytest.raises(OptionError, match=f"{other}: holds another text than the STORE {store}"):
+    with pytest.raises(OptionError, match=f"{other}: the text differs from that of the STORE {store}"):
         pretrain(other, out=two_updates, resume=True, steps=4)
     moved = tmp_path / "moved"
     shutil.copytree(store, moved)
@@ -159,7 +159,7 @@ def test_a_finished_run_without_checkpoints_is_not_started_again(
     pretrain(store, out=run, steps=2, **tiny)
     shutil.rmtree(run / "checkpoints")
     before = {path.name: path.read_bytes() for path in run.iterdir()}
-    with pytest.raises(OutputError, match=rf"cannot be extended. Train it further as a new run:\n  .* --from {run}"):
+    with pytest.raises(OutputError, match=rf"cannot be extended. Continue training in a new run:\n  .* --from {run}"):
         pretrain(store, out=run, resume=True, steps=4)
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
     assert pretrain(store, out=run, resume=True).steps == 2, "nothing is left to do"
@@ -177,7 +177,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_removed(
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
     result = pretrain(store, out=run, resume=True, steps=6)
-    assert any("step-4 is passed over: optimizer.pt holds other bytes than were written" in text for text in said())
+    assert any("step-4: optimizer.pt has changed since it was written" in text for text in said())
     assert result.resumed_from_step == 2
     assert [line["step"] for line in updates(run)] == [1, 2, 3, 4, 5, 6]
 
@@ -213,13 +213,13 @@ def test_a_forecast_counts_checkpointing_and_follows_the_clock(
     from bertsmith.pretraining import micro_batch
 
     seen: list[bool] = []
-    original: Callable[..., float] = micro_batch.Steps.__call__
+    original: Callable[..., float] = micro_batch.TrialStep.__call__
 
-    def watched(self: micro_batch.Steps, size: int) -> float:
+    def watched(self: micro_batch.TrialStep, size: int) -> float:
         seen.append(bool(self.model.is_activation_checkpointing))  # type: ignore[arg-type]
         return original(self, size)
 
-    monkeypatch.setattr(micro_batch.Steps, "__call__", watched)
+    monkeypatch.setattr(micro_batch.TrialStep, "__call__", watched)
     options = {"minutes": 2, "short_phase": "16,0.75", "batch_ramp": "4,0.5", "gradient_checkpointing": True, **tiny}
     forecast = pretrain(store, out=tmp_path / "run", dry_run=True, **options).forecast
     assert seen and all(seen)
@@ -237,7 +237,7 @@ def test_the_time_of_a_forecast_has_the_optimizer_in_it_and_no_weight_is_changed
 
     before: list[torch.Tensor] = []
     after: list[torch.Tensor] = []
-    original = dry_run._seconds_of_closing
+    original = dry_run._optimizer_seconds
 
     def watched(components: Any) -> float:
         weights = list(components.setup.model.parameters())
@@ -250,7 +250,7 @@ def test_the_time_of_a_forecast_has_the_optimizer_in_it_and_no_weight_is_changed
     def slowly(*_: Any) -> None:
         time.sleep(0.2)
 
-    monkeypatch.setattr(dry_run, "_seconds_of_closing", watched)
+    monkeypatch.setattr(dry_run, "_optimizer_seconds", watched)
     monkeypatch.setattr(dry_run, "clip_gradients", slowly)
     options = {"steps": 3, "optimizer": optimizer, "dry_run": True, **tiny}
     forecast = pretrain(store, out=tmp_path / "run", **options).forecast

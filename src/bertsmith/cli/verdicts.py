@@ -14,8 +14,8 @@ from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit
 from bertsmith.reporting.numbers import percent
-from bertsmith.reporting.unigram import compared_with_unigram
 from bertsmith.reporting.pair_baselines import LENGTHS, MAJORITY, best_baseline, compared_with_baseline
+from bertsmith.reporting.unigram import compared_with_unigram
 from bertsmith.runtime.console import wrapped
 
 LEARNED, UNCERTAIN, NOT_LEARNED = "learned", "uncertain", "not learned"

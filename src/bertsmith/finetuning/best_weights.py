@@ -1,4 +1,4 @@
-"""The best weights of a training so far, by the main metric of its task on the dev file."""
+"""The best weights of a training so far, by the main metric of the task on the dev file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ WEIGHTS, FACTS = "best.safetensors", "best.json"
 
 
 class BestWeights:
-    """Remembers the weights of the first evaluation with the highest value, in memory and with each checkpoint.
+    """Remembers the weights of the first evaluation with the highest value, in memory and in each checkpoint.
 
     Attributes:
         value, step: of that evaluation; minus infinity and 0 before the first.
-        chosen: what the head settled on the dev file at the same time (`tasks.base.Task.with_tuned_thresholds`).
-        without_gain: evaluations since then.
+        chosen: the head's settings chosen on the dev file with these weights (`tasks.base.Task.with_tuned_thresholds`).
+        without_gain: the number of evaluations since then.
     """
 
     def __init__(self) -> None:
@@ -29,26 +29,26 @@ class BestWeights:
         self.chosen: Mapping[str, Any] = {}
 
     def consider(self, model: nn.Module, value: float, *, step: int, chosen: Mapping[str, Any]) -> None:
-        """An evaluation after `step` updates reached this value; NaN is never better."""
+        """Remember the weights if the evaluation after `step` updates is the best so far; NaN is never better."""
         if value > self.value:
             self.value, self.step, self.without_gain, self.chosen = value, step, 0, chosen
             self.weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
         else:
             self.without_gain += 1
 
-    def restore_into(self, model: nn.Module) -> None:
-        """Put the weights back."""
+    def load_into(self, model: nn.Module) -> None:
+        """Load the weights into a model."""
         model.load_state_dict(self.weights)
 
     def save(self, folder: Path) -> None:
-        """Write them into the folder of a checkpoint."""
+        """Write the weights into the folder of a checkpoint."""
         if self.weights:
             save_file({name: tensor.contiguous() for name, tensor in self.weights.items()}, folder / WEIGHTS)
         facts: dict[str, Any] = {"step": self.step, "without_gain": self.without_gain, "chosen": self.chosen}
         write_json(folder / FACTS, facts | ({"value": self.value} if self.weights else {}))
 
     def load(self, folder: Path) -> None:
-        """Take up what `save` wrote."""
+        """Read what `save` wrote."""
         facts = read_json(folder / FACTS)
         self.step, self.without_gain, self.chosen = facts["step"], facts["without_gain"], facts["chosen"]
         if "value" in facts:

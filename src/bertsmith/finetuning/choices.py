@@ -26,7 +26,7 @@ from bertsmith.runtime.machine import (
     prepare_process,
 )
 from bertsmith.tasks.class_weights import balanced_class_weights
-from bertsmith.training.plan import Computation, Optimization
+from bertsmith.training.training_plan import Computation, Optimization
 
 ONLY_FLOAT32 = ("xmod",)
 """Model types that fail under autocast because their modules mix number formats."""

@@ -13,7 +13,7 @@ from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.resuming import FinetuningRun
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.reporting.numbers import counted
-from bertsmith.training.run_folder import check_out_of_the_way
+from bertsmith.training.run_folder import check_inputs_outside
 
 
 def claim(run: FinetuningRun, options: FinetuneOptions, data: FinetuningData) -> FinetuningRecord | None:
@@ -21,7 +21,7 @@ def claim(run: FinetuningRun, options: FinetuneOptions, data: FinetuningData) ->
 
     Raises OptionError if the folder holds an input of this run, or a run with different options, files or more seeds.
     """
-    check_out_of_the_way(
+    check_inputs_outside(
         options.out,
         {
             "the MODEL": options.model,

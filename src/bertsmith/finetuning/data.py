@@ -9,7 +9,7 @@ from typing import Any
 
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.data_audit import UNLABELLED, LabelledSplit, labelled_data_report
-from bertsmith.finetuning.batches import LabelledData
+from bertsmith.finetuning.head_batches import LabelledData
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.starting_model import StartingModel
 from bertsmith.records.labelled_files import DataFile, DataReport, FinetuningFiles

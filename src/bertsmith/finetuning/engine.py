@@ -1,4 +1,4 @@
-"""Fine-tuning one head with one seed: the thin Trainer, the best weights by the dev file."""
+"""Fine-tuning one head with one seed: the Trainer, and the weights that are best on the dev file."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ import torch
 from torch import nn
 
 from bertsmith.errors import DivergedError
-from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
 from bertsmith.finetuning.best_weights import BestWeights
+from bertsmith.finetuning.head_batches import HeadBatches, LabelledData, TokenBudgetDataset
+from bertsmith.finetuning.head_losses import loss_sums
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.lora import merge_adapters
-from bertsmith.finetuning.losses import loss_sums
-from bertsmith.finetuning.parameters import rates_by_layer
+from bertsmith.finetuning.parameters import rate_shares_by_layer
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import head_outputs
-from bertsmith.models.fast.parts import in_float32
+from bertsmith.models.fast.fast_bert import in_float32
 from bertsmith.runtime.console import log_info
 from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.task_losses import task_losses
 from bertsmith.training.budget import Budget
-from bertsmith.training.course import Course
-from bertsmith.training.plan import Evaluations, Losses, Saving, TrainingPlan
 from bertsmith.training.run_folder import RunFolder
 from bertsmith.training.trainer import ExactTrainer
+from bertsmith.training.training_plan import Evaluations, Losses, Saving, TrainingPlan
+from bertsmith.training.update_sampler import UpdateSampler
 
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """A model with its best weights, the head with what was settled on the dev file, and the update that both are of.
+    """The result of one training.
 
-    `signal` names what stopped the training before its end.
+    Attributes:
+        model: has the best weights, unless a signal came.
+        head: has the settings that were chosen on the dev file together with these weights.
+        best_step: the update after which model and head were the best.
+        signal: the signal that stopped the training before its end; None if it finished.
     """
 
     model: nn.Module
@@ -54,9 +58,9 @@ def train_head(
     title: str,
     checkpoint: Path | None = None,
 ) -> TrainedHead:
-    """Train with one seed, from a checkpoint if there is one; gives the head with its best weights.
+    """Train with one seed, or resume from a checkpoint.
 
-    Raises DivergedError if the loss is not finite any more, or no evaluation gave a number.
+    Raises DivergedError if the loss is no longer finite, or no evaluation gave a finite metric.
     """
     torch.manual_seed(seed)
     options, head, pad = settings.options, settings.head, int(tokenizer.pad_token_id)
@@ -67,7 +71,7 @@ def train_head(
         best.load(checkpoint)
 
     def evaluate(current: nn.Module) -> dict[str, float]:
-        # In float32, whatever the training is in: what is chosen is what is reported, and what `evaluate` gives again.
+        # In float32, so that the weights are chosen by the figures that `evaluate` will report.
         with in_float32(current):
             outputs = head_outputs(head, current, dev.encoded, pad, budget=settings.eval_tokens)
         with_tuned_thresholds = head.with_tuned_thresholds(outputs, dev.targets)
@@ -79,13 +83,13 @@ def train_head(
         if options.patience is not None and best.without_gain >= options.patience and step < settings.steps:
             times = "evaluation" if options.patience == 1 else "evaluations"
             log_info(f"update {step}: {options.patience} {times} without a better {settings.metric}, the training ends")
-            trainer.stopped_early = True
+            trainer.evaluation.stopped_early = True
         return {settings.metric: value}
 
     plan = TrainingPlan(
-        course=Course(Budget(steps=settings.steps), options.batch_size),
+        updates=UpdateSampler(Budget(steps=settings.steps), options.batch_size),
         losses=Losses(("loss",), loss_sums(losses, settings.distillation)),
-        optimization=replace(settings.optimization, rate_of=rates_by_layer(model.config, options.layer_decay)),
+        optimization=replace(settings.optimization, rate_share=rate_shares_by_layer(model.config, options.layer_decay)),
         computation=settings.computation,
         evaluations=Evaluations(evaluate, every=settings.eval_every, at_end=True),
         saving=Saving(options.save_every, at_end=False, add_to=best.save),
@@ -93,22 +97,24 @@ def train_head(
         title=title,
     )
     with_types = getattr(model.config, "type_vocab_size", 0) > 1
-    rows = HeadBatches(train, losses, options.batch_size, pad_token_id=pad, with_types=with_types, seed=seed)
-    batches = BudgetedBatches(rows, budget=options.micro_batch_tokens, streams=settings.computation.streams)
-    trainer = ExactTrainer(model, tokenizer, batches, folder=folder, plan=plan)
+    batches = HeadBatches(train, losses, options.batch_size, pad_token_id=pad, with_types=with_types, seed=seed)
+    dataset = TokenBudgetDataset(
+        batches, budget=options.micro_batch_tokens, threads=settings.computation.micro_batch_threads
+    )
+    trainer = ExactTrainer(model, tokenizer, dataset, folder=folder, plan=plan)
     trainer.run(checkpoint)
-    signal = None if trainer.stopped_early else trainer.stop.requested
+    signal = None if trainer.evaluation.stopped_early else trainer.stop.requested
     if signal is None:
-        _take_best(model, best, settings)
+        _load_best(model, best, settings)
         head = head.with_fitted_values(best.chosen)
     return TrainedHead(model, head, best.step, trainer.state.global_step, signal)
 
 
-def _take_best(model: Any, best: BestWeights, settings: HeadSettings) -> None:
-    """Give a model the best weights as a stock model has them, and its configuration what was settled with them."""
+def _load_best(model: Any, best: BestWeights, settings: HeadSettings) -> None:
+    """Load the best weights, in the form of a stock model, and the settings that were chosen with them."""
     if not best.weights:
-        raise DivergedError(f"no evaluation gave a number: {settings.metric} on the dev file is not finite")
-    best.restore_into(model)
+        raise DivergedError(f"{settings.metric} on the dev file was not finite in any evaluation")
+    best.load_into(model)
     if settings.trainable_parameters.lora is not None:
         merge_adapters(model)
     model.config.update(best.chosen)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bertsmith.finetuning.losses import Distillation
+from bertsmith.finetuning.head_losses import Distillation
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.trainable_parameters import TrainableParameters
 from bertsmith.tasks.base import AnyTask
-from bertsmith.training.plan import Computation, Optimization
+from bertsmith.training.training_plan import Computation, Optimization
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class HeadSettings:
         steps: updates.
         eval_every: updates between evaluations.
         attention: the implementation of attention.
-        distillation: how to train on a teacher's logits (`LabelledData.taught`).
+        distillation: how to train on a teacher's logits (`LabelledData.teacher_logits`).
     """
 
     options: FinetuneOptions

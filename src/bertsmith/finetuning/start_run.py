@@ -44,4 +44,4 @@ def start_run(
     if previous is not None:
         record.model_before = previous
     run.create(record)
-    run.withdraw()
+    run.unpublish()

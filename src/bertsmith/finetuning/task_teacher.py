@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from bertsmith.config.distillation import TEMPERATURE, WEIGHT
 from bertsmith.errors import ModelError, OptionError
-from bertsmith.finetuning.losses import Distillation
+from bertsmith.finetuning.head_losses import Distillation
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.inference.predictor import Predictor
 from bertsmith.runtime.console import log_detail, progress

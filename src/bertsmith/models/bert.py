@@ -15,7 +15,7 @@ import transformers
 from torch import Tensor
 from torch.nn import functional
 
-from bertsmith.models.fast.parts import FastParts
+from bertsmith.models.fast.fast_bert import FastBert
 
 
 @dataclass
@@ -43,8 +43,8 @@ class BertForPreTraining(transformers.BertForPreTraining):
     Labels of -100 are ignored in both cases: they pad a batch to a fixed number of predictions.
     """
 
-    fast: FastParts | None = None
-    """Fused operations that replace stock ones during training (`models.fast.parts.fast`)."""
+    fast: FastBert | None = None
+    """The fast operations that replace the stock ones while the model trains (`models.fast.fast_bert.fast`)."""
 
     def forward(  # type: ignore[no-untyped-def]
         self,

@@ -13,7 +13,7 @@ from bertsmith.runtime.console import log_info
 from bertsmith.runtime.program import runnable
 
 OVERFITTED = 0.2
-"""A run over one batch has learned it if the last loss is below this share of the first."""
+"""A run over one batch has learned it if its last loss is below this share of the first."""
 
 Updates = Sequence[Mapping[str, Any]]
 """Lines of metrics.jsonl."""

@@ -11,7 +11,7 @@ from bertsmith.runtime.machine import machine_summary
 
 
 def announce(components: Components) -> None:
-    """Print model, data, length and output of the run; as details its memory and every choice with its reason."""
+    """Log model, data, length and output of the run; as details its memory and every choice with its reason."""
     options, config = components.options, components.setup.model.config
     parameters = parameter_count(components.setup.model) / 1e6
     weights = "random weights" if options.from_ is None else f"weights of {options.from_}"

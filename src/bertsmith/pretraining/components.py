@@ -15,53 +15,53 @@ from bertsmith.models.bert import parameter_count
 from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.models.sentence_encoder import SentenceEncoder, sentence_encoder
 from bertsmith.objectives.masks import Vocabulary
-from bertsmith.pretraining.choices import Platform, choose_budget, choose_mask_rate, choose_platform
+from bertsmith.pretraining.automatic_choices import Platform, choose_budget, choose_mask_rate, choose_platform
 from bertsmith.pretraining.example_batches import PretrainingBatches
 from bertsmith.pretraining.general_text import GeneralText, read_general_text
-from bertsmith.pretraining.micro_batch import MicroBatch, Steps, choose_micro_batch
+from bertsmith.pretraining.masked_token_teacher import MaskedTokenTeacher, load_teacher
+from bertsmith.pretraining.micro_batch import MicroBatch, TrialStep, choose_micro_batch
 from bertsmith.pretraining.objective_losses import loss_sums
 from bertsmith.pretraining.setup import ModelSetup, make_model
 from bertsmith.pretraining.sizing import choose_size
-from bertsmith.pretraining.teacher import Teacher, load_teacher
 from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.runtime import processes
 from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.runtime.peak import matmul_peak
 from bertsmith.tokenization.extension import extension_between
 from bertsmith.tokenization.folder import load_tokenizer
-from bertsmith.training import forecast
 from bertsmith.training.budget import Budget
-from bertsmith.training.course import Course, Ramp, Update
-from bertsmith.training.plan import Computation, Losses, Optimization
+from bertsmith.training.step_forecast import StepMemory, flops_per_example, forecast_memory
+from bertsmith.training.training_plan import Computation, Losses, Optimization
+from bertsmith.training.update_sampler import BatchRamp, Update, UpdateSampler
 
 
 @dataclass
 class Components:
-    """The parts of a run."""
+    """Everything that a run works with."""
 
     options: PretrainOptions
     store: TokenStore
     tokenizer: PreTrainedTokenizerBase
     setup: ModelSetup
     phases: list[PretrainingBatches]
-    """How examples are made in each phase; the last one has the full length."""
-    course: Course
+    """The batches of each phase; those of the last one have the full length."""
+    updates: UpdateSampler
     choices: list[AutomaticChoice]
     platform: Platform
     peak: float
-    """Floating point operations a second of a matrix product, measured, over all processes."""
+    """Measured floating point operations per second of a matrix product, over all processes."""
     size: str | None
-    """The name of the size that a model from scratch began with."""
+    """The name of the size of a model from scratch."""
     general: GeneralText | None
-    teacher: Teacher | None
+    teacher: MaskedTokenTeacher | None
     encoder: SentenceEncoder | None
-    """The files that make the MODEL that continues a sentence encoder; the RUN keeps them."""
+    """The sentence encoder's files of the MODEL of `--from`; the RUN keeps them."""
     micro_batch: MicroBatch = field(init=False)
 
     @property
     def budget(self) -> Budget:
         """How long the run trains."""
-        return self.course.budget
+        return self.updates.budget
 
     @property
     def batches(self) -> PretrainingBatches:
@@ -94,17 +94,17 @@ class Components:
     def flops(self, update: Update) -> float:
         """Floating point operations of an update."""
         batches = self.phases[update.phase]
-        return update.examples * forecast.flops_per_example(
+        return update.examples * flops_per_example(
             self.setup.model.config,
             batches.plan.sequence_length,
             batches.predictions,
             gradient_checkpointing=self.options.gradient_checkpointing,
         )
 
-    def memory(self, micro_batch_size: int) -> forecast.Memory:
-        """The memory of a micro-batch of this size in one process."""
+    def memory(self, micro_batch_size: int) -> StepMemory:
+        """Forecast the memory that one process needs for a micro-batch of this size."""
         options, batches = self.options, self.batches
-        found = forecast.memory(
+        found = forecast_memory(
             self.setup.model.config,
             micro_batch_size=micro_batch_size,
             sequence_length=options.sequence_length,
@@ -117,16 +117,16 @@ class Components:
             accumulation=micro_batch_size < math.ceil(options.batch_size / processes.world_size()),
             processes=processes.world_size() if options.fsdp else 1,
             device=self.platform.device.value,
-            streams=self.computation.streams,
+            micro_batch_threads=self.computation.micro_batch_threads,
             sentences=len(batches.plan.part.sentence_offsets) - 1,
         )
-        more = 0 if self.teacher is None else self.teacher.step_bytes(micro_batch_size * batches.predictions)
-        return replace(found, activations=found.activations + more, total=found.total + more)
+        teacher_bytes = 0 if self.teacher is None else self.teacher.step_bytes(micro_batch_size * batches.predictions)
+        return replace(found, activations=found.activations + teacher_bytes, total=found.total + teacher_bytes)
 
-    def trial(self) -> Steps:
-        """Trial steps of the model at its full length."""
+    def trial(self) -> TrialStep:
+        """Return a trial step of the model at its full length."""
         size = self.batches.plan.size
-        return Steps(
+        return TrialStep(
             self.setup.model,
             lambda numbers: self.batches([number % size for number in numbers]),
             self.losses,
@@ -137,9 +137,12 @@ class Components:
 
 
 def assemble(options: PretrainOptions, started: PretrainingRecord | None) -> Components:
-    """Make the parts of a run; `started` is the record of the run that resumes.
+    """Load and choose everything that a run works with.
 
-    Raises InputError if store, model and options do not fit each other, ResourceError if memory is short.
+    Args:
+        started: the record of a resumed run.
+
+    Raises InputError if STORE, model and options do not match, ResourceError if memory is short.
     """
     _check_sharding(options)
     store = _store(options, started)
@@ -151,15 +154,15 @@ def assemble(options: PretrainOptions, started: PretrainingRecord | None) -> Com
             load_model_tokenizer(options.from_), options.from_, tokenizer=tokenizer, store=str(options.store)
         )
     general = read_general_text(options, tokenizer, started)
-    mask_rate, of_masks = choose_mask_rate(options)
+    mask_rate, mask_choices = choose_mask_rate(options)
     phases = _phases(options, store, Vocabulary.of(tokenizer), mask_rate=mask_rate)
-    budget, of_budget = choose_budget(options, phases[-1].plan.size)
+    budget, budget_choices = choose_budget(options, phases[-1].plan.size)
     peak = processes.all_reduce_sum([matmul_peak(platform.precision.value, platform.device.value)])[0]
-    teacher, of_teacher = load_teacher(options, tokenizer, started, platform=platform)
-    size, of_size = options.size or (started.size if started is not None else None), list[AutomaticChoice]()
+    teacher, teacher_choices = load_teacher(options, tokenizer, started, platform=platform)
+    size, size_choices = options.size or (started.size if started is not None else None), list[AutomaticChoice]()
     if size is None and options.from_ is None and not (options.layers and options.hidden_size):
-        of_size = [_choose_size(options, phases[-1], len(tokenizer), budget=budget, peak=peak, teacher=teacher)]
-        size = of_size[0].value
+        size_choices = [_choose_size(options, phases[-1], len(tokenizer), budget=budget, peak=peak, teacher=teacher)]
+        size = size_choices[0].value
     counts = store.unigram_counts()
     setup = make_model(options, tokenizer, counts, attention=platform.attention.value, size=size, extension=extension)
     machine = [*platform.process, platform.device, platform.precision, platform.attention]
@@ -169,8 +172,16 @@ def assemble(options: PretrainOptions, started: PretrainingRecord | None) -> Com
         tokenizer,
         setup,
         phases,
-        _course(options, budget),
-        [*machine, *of_masks, *of_budget, *of_size, *setup.choices, *of_teacher, platform.streams],
+        _update_sampler(options, budget),
+        [
+            *machine,
+            *mask_choices,
+            *budget_choices,
+            *size_choices,
+            *setup.choices,
+            *teacher_choices,
+            platform.micro_batch_threads,
+        ],
         platform,
         peak,
         size,
@@ -185,24 +196,27 @@ def assemble(options: PretrainOptions, started: PretrainingRecord | None) -> Com
 
 
 def _check_sharding(options: PretrainOptions) -> None:
-    """Raise OptionError if FSDP is asked for and cannot be in effect."""
+    """Raise OptionError if FSDP is requested and would have no effect."""
     if options.fsdp and processes.world_size() == 1:
-        raise OptionError("--fsdp divides a model over processes and there is one: start it with torchrun")
-    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("1", "true"):
-        # On a CPU accelerate would train with DDP, without a word.
         raise OptionError(
-            "accelerate is configured for FSDP (ACCELERATE_USE_FSDP), which is not in effect here: leave it out there, "
-            "and give --fsdp"
+            "--fsdp divides a model over several processes, found 1. Try: torchrun --nproc-per-node 2 -m bertsmith "
+            "pretrain ... --fsdp"
+        )
+    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("1", "true"):
+        # On a CPU accelerate would silently train with DDP.
+        raise OptionError(
+            "ACCELERATE_USE_FSDP is set, but accelerate's own FSDP has no effect here. Turn it off in accelerate's "
+            "configuration and give --fsdp"
         )
 
 
 def _store(options: PretrainOptions, started: PretrainingRecord | None) -> TokenStore:
-    """The STORE. Raises OptionError if its text has changed since the run that resumes began."""
+    """Open the STORE. Raises OptionError if its text has changed since the resumed run was started."""
     store = TokenStore(options.store)
     if started is not None and store.checksum() != started.data.checksum:
         raise OptionError(
-            f"{options.store}: holds another text than the STORE {started.data.store} that {options.out} was "
-            "started with; give that one, or another --out to start anew"
+            f"{options.store}: the text differs from that of the STORE {started.data.store}, with which "
+            f"{options.out} was started. Give that STORE, or a different --out to start a new run"
         )
     return store
 
@@ -214,9 +228,9 @@ def _choose_size(
     *,
     budget: Budget,
     peak: float,
-    teacher: Teacher | None,
+    teacher: MaskedTokenTeacher | None,
 ) -> AutomaticChoice:
-    """The size of a model from scratch; `entries` are those of the vocabulary."""
+    """Choose the size of a model from scratch; `entries` is the size of the vocabulary."""
     return choose_size(
         budget,
         batch_size=options.batch_size,
@@ -240,13 +254,13 @@ def _phases(
     ]
 
 
-def _course(options: PretrainOptions, budget: Budget) -> Course:
-    return Course(
+def _update_sampler(options: PretrainOptions, budget: Budget) -> UpdateSampler:
+    return UpdateSampler(
         budget,
         options.batch_size,
-        ramp=Ramp(*options.batch_ramp) if options.batch_ramp is not None else None,
+        ramp=BatchRamp(*options.batch_ramp) if options.batch_ramp is not None else None,
         short_share=options.short_phase[1] if options.short_phase is not None else 1.0,
-        same=options.overfit_one_batch,
+        repeat_first=options.overfit_one_batch,
     )
 
 

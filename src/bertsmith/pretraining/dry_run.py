@@ -15,8 +15,8 @@ from bertsmith.runtime import processes
 from bertsmith.runtime.peak import free_memory
 from bertsmith.training.budget import Budget
 from bertsmith.training.clipping import clip_gradients
-from bertsmith.training.course import Course, Update
 from bertsmith.training.optimizers import make_optimizer
+from bertsmith.training.update_sampler import Update, UpdateSampler
 
 TRIALS = 3
 """Timed measurements, after one that warms up."""
@@ -27,17 +27,17 @@ def forecast_of(components: Components) -> dict[str, Any]:
     trial, size = components.trial(), components.micro_batch.size
     trial(size)
     measured = min(trial(size) for _ in range(TRIALS))
-    closing = _seconds_of_closing(components) / (processes.world_size() if components.options.fsdp else 1)
+    optimizer_seconds = _optimizer_seconds(components) / (processes.world_size() if components.options.fsdp else 1)
     full = len(components.phases) - 1
     speed = components.flops(Update(full, 0, size)) / measured * processes.world_size()
     updates, work, seconds, examples, tokens = 0, 0.0, 0.0, 0, 0
-    course = components.course
+    sampler = components.updates
     clock = Budget(components.budget.steps, components.budget.minutes)
-    planned = Course(clock, course.batch_size, ramp=course.ramp, short_share=course.short_share)
+    planned = UpdateSampler(clock, sampler.batch_size, ramp=sampler.ramp, short_share=sampler.short_share)
     while not clock.is_over(updates):
         update = planned.update(updates, [0, 0])
         work += components.flops(update)
-        seconds = work / speed + (updates + 1) * closing
+        seconds = work / speed + (updates + 1) * optimizer_seconds
         examples += update.examples
         tokens += update.examples * components.phases[update.phase].plan.sequence_length
         updates += 1
@@ -58,10 +58,10 @@ def forecast_of(components: Components) -> dict[str, Any]:
     }
 
 
-def _seconds_of_closing(components: Components) -> float:
+def _optimizer_seconds(components: Components) -> float:
     """Measure the seconds of an update after its backward passes: gradient norm, clipping, optimizer step.
 
-    The weights do not change, because the learning rate is zero.
+    The weights do not change, because the learning rate is 0.
     """
     options, model = components.options, components.setup.model
     optimizer = make_optimizer(model, replace(components.optimization, learning_rate=0.0))

@@ -1,4 +1,4 @@
-"""The batches of a pre-training: examples of a STORE by their numbers, with the counts of their losses."""
+"""The batches of pre-training: masked examples of a STORE, with the counts of their losses."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from bertsmith.objectives.collator import IGNORED, PretrainingCollator
 from bertsmith.objectives.examples import EpochPlan
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.pretraining.objective_losses import LOSSES, TEACHER_LOSS
-from bertsmith.training.batches import Batch
+from bertsmith.training.micro_batches import Batch
 
 
 class PretrainingBatches:
-    """Makes the batch of given examples of the whole training: example n is number n mod N of epoch n div N.
+    """Makes batches of examples of the whole training: example n is number n mod N of epoch n div N.
 
-    Length and mask rate are arguments: the phases of a run have different lengths, and the rate may be chosen.
+    Length and mask rate are arguments, because the phases of a run differ in length and the rate may be an automatic
+    choice.
+
+    Attributes:
+        names: the losses of the objective.
     """
 
     def __init__(
@@ -47,21 +51,20 @@ class PretrainingBatches:
 
     @property
     def predictions(self) -> int:
-        """Masked positions an example that the MLM head runs on."""
+        """Masked positions per example, for which the MLM head computes logits."""
         return self.collator.rule.max_predictions(self.plan.sequence_length) if "mlm_loss" in self.names else 0
 
     def __call__(self, numbers: Sequence[int]) -> Batch:
-        """The micro-batch, with what its losses are divided by and how many tokens it holds."""
+        """Return the micro-batch of these examples."""
         examples = self.plan.padded(np.asarray(numbers), self.vocabulary)
-        batch: Batch = self.collator.masked_batch(examples)
-        masked = int((batch["masked_labels"] != IGNORED).sum()) if "masked_labels" in batch else 0
+        inputs = self.collator.masked_batch(examples)
+        masked = int((inputs["masked_labels"] != IGNORED).sum()) if "masked_labels" in inputs else 0
         counts = {"mlm_loss": masked, "nsp_loss": len(examples), TEACHER_LOSS: masked}
-        batch["loss_counts"] = torch.tensor([float(counts[name]) for name in self.names])
-        batch["num_tokens"] = int(examples.lengths.sum())
-        return batch
+        loss_counts = torch.tensor([float(counts[name]) for name in self.names])
+        return Batch(inputs, loss_counts, num_tokens=int(examples.lengths.sum()))
 
     def describe(self, number: int) -> str:
-        """An example for people: its epoch and index, and the documents that it is of."""
+        """Name an example for messages: its epoch, its index, and its documents."""
         epoch, index = divmod(number, self.plan.size)
         documents = " and ".join(self.plan.documents(epoch, index))
         return f"epoch {epoch} index {index} of {documents}"

@@ -1,4 +1,4 @@
-"""A general text in addition to the STORE of a run: measured before, during and after, it shows forgetting."""
+"""The text of `--general-text`: measured before, during and after a run, it shows how much the model forgets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from bertsmith.runtime.console import log_info, warn
 
 @dataclass(frozen=True)
 class GeneralText:
-    """The text as ids, and what it can be measured by: without pairs where it is too short for them."""
+    """The text as ids, and the objective it is measured by: without pairs if it is too short for them."""
 
     source: str
     part: TokenPart
     objective: str
 
     def record(self) -> MeasuredText:
-        """Its part of run.json."""
+        """Return the entry for run.json."""
         tokens = self.part.num_tokens
         digest = hashlib.sha256(self.part.tokens(0, tokens).tobytes()).hexdigest()
         return MeasuredText(source=self.source, tokens=tokens, objective=self.objective, checksum=digest)
@@ -38,21 +38,22 @@ class GeneralText:
 def read_general_text(
     options: PretrainOptions, tokenizer: Any, started: PretrainingRecord | None
 ) -> GeneralText | None:
-    """The text of `--general-text`, if there is one; each process of a run encodes it for itself.
+    """Read and encode the text of `--general-text`, if there is one; each process of a run does so.
 
-    A text file of any ending will do. Raises DataError where it is missing or empty, OptionError if the resumed
+    The file name may have any extension. Raises DataError if the text is missing or empty, OptionError if the resumed
     run was `started` with a different text.
     """
     source = options.general_text
     if source is None:
         return None
     try:
-        with tempfile.TemporaryDirectory(prefix="bertsmith-") as aside:
-            part = held_out_text(source, _reading(source), tokenizer, temporary_folder=Path(aside))  # it stays mapped
+        with tempfile.TemporaryDirectory(prefix="bertsmith-") as folder:
+            # The encoded text stays mapped after its folder is removed.
+            part = held_out_text(source, _reading_options(source), tokenizer, temporary_folder=Path(folder))
         if part.num_tokens < MIN_TOKENS:
             warn(
-                f"--general-text: {source} has {part.num_tokens:,} tokens; a loss on fewer than {MIN_TOKENS:,} is "
-                "mostly chance. Give more text"
+                f"--general-text: {source} has only {part.num_tokens:,} tokens. With fewer than {MIN_TOKENS:,} the "
+                "loss is mostly chance: give more text"
             )
         frozen = fixed_evaluation_text(
             part,
@@ -68,14 +69,14 @@ def read_general_text(
     recorded = started.general_text if started is not None else None
     if recorded is not None and recorded.checksum != text.record().checksum:
         raise OptionError(
-            f"--general-text {source}: holds another text than when {options.out} was started; give that one back, or "
-            "another --out to start anew"
+            f"--general-text {source}: the text has changed since {options.out} was started. Restore it, or give a "
+            "different --out to start a new run"
         )
     return text
 
 
-def _reading(source: str) -> ReadingOptions:
-    """How the files are read: as UTF-8; in UTF-16 or Windows-1252, printed, if the first of them is not UTF-8."""
+def _reading_options(source: str) -> ReadingOptions:
+    """Choose the encoding: UTF-8, or UTF-16 or Windows-1252 if the first file is not UTF-8, which is logged."""
     first = next((file for file in find_files((source,), any_ending=True) if file.path.is_file()), None)
     if first is None or first.compression or first.form == ".parquet":
         return ReadingOptions()
@@ -89,5 +90,5 @@ def _reading(source: str) -> ReadingOptions:
             encoding = "cp1252"
         else:
             return ReadingOptions()
-    log_info(f"--general-text: {first.path} is not UTF-8 and is read as {encoding}")
+    log_info(f"--general-text: {first.path} is not UTF-8; reading it as {encoding}")
     return ReadingOptions(encoding=encoding, encoding_errors="replace")

@@ -1,4 +1,4 @@
-"""The evaluations of a pre-training: on the held-out part of the STORE, and on the text of `--general-text`."""
+"""Evaluations of a pre-training run on the held-out part of the STORE, and on the text of `--general-text`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from bertsmith.pretraining.components import Components
 from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import Evaluated
 from bertsmith.runtime.console import progress
-from bertsmith.training.plan import Measure
+from bertsmith.training.training_plan import Measure
 
 
 def measures(components: Components, examples: int) -> tuple[Measure, Measure | None]:
-    """Measure a model on at most this many held-out examples, and on as many of the general text."""
+    """Return the functions that measure a model on the held-out part and on the general text, if there is one.
+
+    Args:
+        examples: the most examples that are measured per text.
+    """
     precision = components.computation.precision
 
     def of(evaluation: FixedMaskEvaluation) -> Measure:
@@ -27,7 +31,7 @@ def measures(components: Components, examples: int) -> tuple[Measure, Measure | 
 def evaluate(
     components: Components, examples: int, *, title: str, model: Any = None
 ) -> dict[str, LanguageModelFigures]:
-    """The figures on the held-out part as `evaluation`, those on a general text as `general_evaluation`."""
+    """Measure the model; return its figures as `evaluation` (held-out part) and `general_evaluation` (general text)."""
     model = components.setup.model if model is None else model
     found = {}
     for name, evaluation in (
@@ -40,8 +44,8 @@ def evaluate(
     return found
 
 
-def end_of_curve(components: Components, examples: int, *, step: int, model: Any = None) -> Evaluated:
-    """Figures like those of the evaluations during the run, on as many examples: the ends of both curves."""
+def curve_end(components: Components, examples: int, *, step: int, model: Any = None) -> Evaluated:
+    """Measure the first or last point of the curves that the evaluations during the run draw, on as many examples."""
     return Evaluated(step=step, **evaluate(components, examples, title="evaluating", model=model))
 
 

@@ -1,4 +1,4 @@
-"""The size of a micro-batch: the largest that fits into the memory by the forecast, or by a trial."""
+"""The size of a micro-batch: the largest that fits into memory, by a forecast or by a trial."""
 
 from __future__ import annotations
 
@@ -10,72 +10,71 @@ from dataclasses import dataclass
 import torch
 
 from bertsmith.errors import ResourceError
-from bertsmith.models.fast.parts import fast
-from bertsmith.models.fast.working import WorkingCopies
+from bertsmith.models.fast.compute_weights import ComputeWeights
+from bertsmith.models.fast.fast_bert import fast
 from bertsmith.models.loading import on_device
 from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing, is_out_of_memory
 from bertsmith.runtime.console import format_bytes
 from bertsmith.runtime.machine import AutomaticChoice
-from bertsmith.training.batches import Batch, model_inputs
-from bertsmith.training.forecast import Memory, fitting_micro_batch
-from bertsmith.training.plan import Computation, Losses
-from bertsmith.training.streams import Streams
+from bertsmith.training.micro_batch_threads import MicroBatchThreads
+from bertsmith.training.micro_batches import Batch
+from bertsmith.training.step_forecast import StepMemory, fitting_micro_batch
+from bertsmith.training.training_plan import Computation, Losses
 
-Forecast = Callable[[int], Memory]
+Forecast = Callable[[int], StepMemory]
+"""Returns the memory that a micro-batch of this size needs."""
 Trial = Callable[[int], float]
+"""Computes a micro-batch of this size; returns the seconds."""
 
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """The examples at once in one process, the memory that is forecast for them, and the reason for the size."""
+    """The number of examples that one process computes at once, with the forecast of their memory."""
 
     size: int
-    memory: Memory
+    memory: StepMemory
     choice: AutomaticChoice | None = None
 
 
 def choose_micro_batch(
-    batch_size: int, asked: int | None, forecast: Forecast, *, free: int, trial: Trial | None
+    batch_size: int, requested: int | None, forecast: Forecast, *, free: int, trial: Trial | None
 ) -> MicroBatch:
-    """The micro-batch of a run, before its first step.
+    """Choose the micro-batch of a run before its first step.
 
     Args:
-        batch_size: examples an update, over all processes.
-        asked: what was asked for, or None: then it is the whole share of a process.
-        forecast: the memory that a micro-batch takes.
-        free: the bytes that this process may take.
-        trial: computes a micro-batch, given its size; with it the size is halved until one fits (`--auto-micro-batch`).
+        batch_size: examples per update, over all processes.
+        requested: the size that the options give; None for all examples of this process at once.
+        free: the bytes that this process may use.
+        trial: if given, the size is halved until a trial fits (`--auto-micro-batch`).
 
-    Raises ResourceError if the forecast is above the free memory, with the micro-batch that would fit.
+    Raises ResourceError if more memory is forecast than is free; the message names a size that fits.
     """
     share = math.ceil(batch_size / processes.world_size())
-    wanted = min(asked or share, share)
+    wanted = min(requested or share, share)
     fitting = fitting_micro_batch(free, wanted, forecast)
     if trial is not None:
-        size = _found(fitting or 1, trial)
-        reason = f"{format_bytes(forecast(size).total)} of {format_bytes(free)} by the forecast, and a trial ran"
+        size = _halve_until_fitting(fitting or 1, trial)
+        reason = f"forecast: {format_bytes(forecast(size).total)} of {format_bytes(free)} free; a trial step fitted"
         return MicroBatch(size, forecast(size), AutomaticChoice("micro-batch", str(size), reason))
     memory = forecast(wanted)
     if memory.total > free:
         if fitting is None:
             advice = (
-                f"even one example at once takes {format_bytes(forecast(1).total)}: take a smaller --size, a shorter "
+                f"Even a single example needs {format_bytes(forecast(1).total)}. Try a smaller --size, a shorter "
                 "--sequence-length or --gradient-checkpointing"
             )
         else:
-            advice = (
-                f"--micro-batch-size {fitting} fits and gives the same result; --auto-micro-batch finds one by itself"
-            )
+            advice = f"Try: --micro-batch-size {fitting}, which fits and gives the same result, or --auto-micro-batch"
         raise ResourceError(
-            f"{wanted} examples at once take {format_bytes(memory.total)} of memory by the forecast, and "
-            f"{format_bytes(free)} are free; {advice}"
+            f"{wanted} examples at once need {format_bytes(memory.total)} of memory (forecast), and "
+            f"{format_bytes(free)} are free. {advice}"
         )
     return MicroBatch(wanted, memory)
 
 
-def _found(size: int, trial: Trial) -> int:
-    """The size, halved until a trial fits in every process."""
+def _halve_until_fitting(size: int, trial: Trial) -> int:
+    """Halve the size until a trial fits in every process."""
     while True:
         fits = 1.0
         try:
@@ -85,81 +84,79 @@ def _found(size: int, trial: Trial) -> int:
                 raise
             fits = 0.0
         if torch.cuda.is_available():
-            torch.cuda.empty_cache()  # behind the block above: its error holds what the trial had
+            torch.cuda.empty_cache()  # not inside `except`: the error keeps the tensors of the trial alive
         if -processes.all_reduce_max([-fits])[0] == 1.0:
             return size
         if size == 1:
             raise ResourceError(
-                "one example at once does not fit into the memory: take a smaller --size, a shorter "
-                "--sequence-length or --gradient-checkpointing"
+                "a single example does not fit into memory. Try a smaller --size, a shorter --sequence-length or "
+                "--gradient-checkpointing"
             ) from None
         size = math.ceil(size / 2)
 
 
 def share_of_memory(free: int) -> int:
-    """The bytes that each process of this machine may take."""
+    """Return the bytes that each process of this machine may use."""
     return free // processes.local_world_size()
 
 
-class Steps:
-    """Forward and backward passes of a model that leave nothing behind: for trials and forecasts.
+class TrialStep:
+    """Forward and backward passes that leave the model as it was, for trials and forecasts.
 
     Args:
-        make: the batch of examples, by their numbers.
-        reserve: bytes that are held meanwhile, for the optimizer, which does not exist yet.
+        make_batch: returns the batch of these examples.
+        reserve: bytes that are held during a trial in place of the optimizer, which does not exist yet.
     """
 
     def __init__(
         self,
         model: torch.nn.Module,
-        make: Callable[[range], Batch],
+        make_batch: Callable[[range], Batch],
         losses: Losses,
         *,
         computation: Computation,
         device: str,
         reserve: int,
     ) -> None:
-        self.model, self.make, self.loss_sums = model, make, losses.sums
+        self.model, self.make_batch, self.loss_sums = model, make_batch, losses.sums
         self.computation, self.device, self.reserve = computation, device, reserve
 
     def __call__(self, size: int) -> float:
-        """Compute a micro-batch, divided over the streams; returns its seconds."""
+        """Compute `size` examples, divided among the threads; return the seconds."""
         devices = [torch.cuda.current_device()] if self.device == "cuda" else []
         on_device(self.model, self.device)
         was_training = self.model.training
         self.model.train()
-        held: torch.Tensor | None = None
+        reserved: torch.Tensor | None = None
         try:
-            held = torch.empty(self.reserve if devices else 0, dtype=torch.uint8, device=self.device)
-            part = math.ceil(size / self.computation.streams)
-            batches = [self._batch(range(first, min(first + part, size))) for first in range(0, size, part)]
-            copies = WorkingCopies.for_precision(self.computation.precision)
+            reserved = torch.empty(self.reserve if devices else 0, dtype=torch.uint8, device=self.device)
+            share = math.ceil(size / self.computation.micro_batch_threads)
+            batches = [self._inputs(range(first, min(first + share, size))) for first in range(0, size, share)]
+            weights = ComputeWeights.for_precision(self.computation.precision)
             with torch.random.fork_rng(devices):
-                side_by_side = self.computation.streams > 1
-                return self._in_streams(batches, copies) if side_by_side else self._in_turn(batches, copies)
+                in_parallel = self.computation.micro_batch_threads > 1
+                return self._in_parallel(batches, weights) if in_parallel else self._in_turn(batches, weights)
         finally:
             self.model.zero_grad(set_to_none=True)
             self.model.train(was_training)
-            del held
+            del reserved
 
-    def _batch(self, numbers: range) -> Batch:
-        return {
-            name: value.to(self.device) if isinstance(value, torch.Tensor) else value
-            for name, value in model_inputs(self.make(numbers)).items()
-        }
+    def _inputs(self, numbers: range) -> dict[str, torch.Tensor]:
+        return self.make_batch(numbers).to(self.device).inputs
 
-    def _in_streams(self, batches: list[Batch], copies: WorkingCopies) -> float:
-        with Streams(self.model, self.computation.streams, copies, precision=self.computation.precision) as streams:
+    def _in_parallel(self, batches: list[dict[str, torch.Tensor]], weights: ComputeWeights) -> float:
+        count, precision = self.computation.micro_batch_threads, self.computation.precision
+        with MicroBatchThreads(self.model, count, weights, precision=precision) as threads:
             started = time.monotonic()
-            streams.backward(batches, self.loss_sums)
+            threads.backward(batches, self.loss_sums)
             return time.monotonic() - started
 
-    def _in_turn(self, batches: list[Batch], copies: WorkingCopies) -> float:
-        with fast(self.model, copies):
+    def _in_turn(self, batches: list[dict[str, torch.Tensor]], weights: ComputeWeights) -> float:
+        with fast(self.model, weights):
             started = time.monotonic()
-            for batch in batches:
+            for inputs in batches:
                 with computing(self.computation.precision, self.device):
-                    loss = self.loss_sums(self.model, batch).sum()
+                    loss = self.loss_sums(self.model, inputs).sum()
                 loss.backward()
             if self.device == "cuda":
                 torch.cuda.synchronize()

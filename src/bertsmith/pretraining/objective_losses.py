@@ -1,4 +1,4 @@
-"""The losses of each objective, from the output of the model."""
+"""The losses of each pre-training objective."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from bertsmith.pretraining.teacher import Teacher
-from bertsmith.training.batches import Batch
+from bertsmith.pretraining.masked_token_teacher import MaskedTokenTeacher
 
 LOSSES = {
     "mlm+nsp": ("mlm_loss", "nsp_loss"),
@@ -16,31 +15,33 @@ LOSSES = {
     "nsp": ("nsp_loss",),
     "mlm+sop": ("mlm_loss", "nsp_loss"),
 }
-"""The losses of each objective; sentence order prediction trains the NSP head."""
+"""Sentence order prediction trains the NSP head, so its loss is `nsp_loss`."""
 
 TEACHER_LOSS = "teacher_loss"
-"""The loss that a run with a teacher has in addition."""
+"""The additional loss of a run with a teacher."""
 
 
-def loss_sums(names: Sequence[str], teacher: Teacher | None = None) -> Callable[[nn.Module, Batch], Tensor]:
-    """The function that gives a batch's summed losses, in the order of the names.
+def loss_sums(
+    names: Sequence[str], teacher: MaskedTokenTeacher | None = None
+) -> Callable[[nn.Module, dict[str, Tensor]], Tensor]:
+    """Return the function that computes the summed losses of a batch, in the order of `names`.
 
-    With a teacher the gradients of the masked tokens are divided between their labels and its answers; the losses are
-    whole, so that they can be compared with those of a run without one.
+    With a teacher the gradient of masked tokens is a weighted sum of those of labels and teacher. The losses themselves
+    are not weighted, so that they can be compared with those of a run without a teacher.
     """
 
-    def compute(model: nn.Module, batch: Batch) -> Tensor:
-        output = model(**batch, keep_logits=teacher is not None)
+    def compute(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
+        output = model(**inputs, keep_logits=teacher is not None)
         sums = {"mlm_loss": output.mlm_loss_sum, "nsp_loss": output.nsp_loss_sum}
         if teacher is not None:
-            answers = teacher.loss_sum(batch, output.prediction_logits)
-            sums["mlm_loss"] = _counting(sums["mlm_loss"], 1 - teacher.weight)
-            sums[TEACHER_LOSS] = _counting(answers, teacher.weight)
+            teacher_loss = teacher.loss_sum(inputs, output.prediction_logits)
+            sums["mlm_loss"] = _scale_gradient(sums["mlm_loss"], 1 - teacher.weight)
+            sums[TEACHER_LOSS] = _scale_gradient(teacher_loss, teacher.weight)
         return torch.stack([sums[name] for name in names])
 
     return compute
 
 
-def _counting(loss: Tensor, weight: float) -> Tensor:
-    """The loss, with its gradient scaled."""
+def _scale_gradient(loss: Tensor, weight: float) -> Tensor:
+    """Return the same loss, with its gradient multiplied by `weight`."""
     return weight * loss + (1 - weight) * loss.detach()

@@ -1,4 +1,4 @@
-"""run.json of a pre-training as it is before the first update."""
+"""The record of a pre-training run (run.json) before its first update."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from bertsmith.models.bert import parameter_count
 from bertsmith.objectives.audit import audit_pairs
 from bertsmith.objectives.pairs import plan_epoch
 from bertsmith.pretraining.components import Components
-from bertsmith.pretraining.teacher import weights_of
+from bertsmith.pretraining.masked_token_teacher import weights_checksum
 from bertsmith.records.pretraining import ModelShape, ModelSize, PairAudit, PretrainingRecord, TrainingData
 from bertsmith.records.run import VERSION, Machine, TrainingLength
 from bertsmith.runtime import processes
 from bertsmith.runtime.machine import describe_machine, versions
 
 
-def record_of(components: Components, command: str) -> PretrainingRecord:
-    """The record of a run that begins."""
+def initial_record(components: Components, command: str) -> PretrainingRecord:
+    """Return the record of a new run."""
     options, setup = components.options, components.setup
-    given: dict[str, Any] = {}
+    optional: dict[str, Any] = {}
     if options.teacher is not None:
-        given["teacher"] = weights_of(options.teacher)
+        optional["teacher"] = weights_checksum(options.teacher)
     if components.general is not None:
-        given["general_text"] = components.general.record()
+        optional["general_text"] = components.general.record()
     return PretrainingRecord(
         version=VERSION,
         kind="pretraining",
@@ -32,7 +32,7 @@ def record_of(components: Components, command: str) -> PretrainingRecord:
         options=options.to_dict(),
         choices=components.choices,
         precision=components.computation.precision,
-        streams=components.computation.streams,
+        streams=components.computation.micro_batch_threads,
         size=components.size,
         learning_rate=setup.learning_rate,
         processes=processes.world_size(),
@@ -50,7 +50,7 @@ def record_of(components: Components, command: str) -> PretrainingRecord:
         budget=length_of(components),
         fresh_mlm_head=setup.fresh_mlm_head,
         untrained_heads=list(setup.untrained_heads),
-        **given,
+        **optional,
         model=ModelSize(**shape_of(setup.model.config).to_dict(), parameters=parameter_count(setup.model)),
         unigram_counts=components.store.unigram_counts().tolist(),
         warnings=[],
@@ -58,12 +58,12 @@ def record_of(components: Components, command: str) -> PretrainingRecord:
 
 
 def length_of(components: Components) -> TrainingLength:
-    """How long the run trains."""
+    """Return how long the run trains."""
     return TrainingLength(steps=components.budget.steps, minutes=components.budget.minutes)
 
 
 def shape_of(config: Any) -> ModelShape:
-    """The shape in the configuration of a model."""
+    """Return the shape that the configuration of a model describes."""
     return ModelShape(
         layers=config.num_hidden_layers,
         hidden_size=config.hidden_size,

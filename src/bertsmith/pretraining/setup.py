@@ -1,4 +1,4 @@
-"""What a pre-training run is made of: the model, and the choices that options leave open, each with its reason."""
+"""The model of a pre-training run, ready to train, with the automatic choices about it and their reasons."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from bertsmith.tasks.model_config import forget_head, forget_labels
 from bertsmith.tokenization.extension import embedding_rows
 
 DEFAULT_SIZE = "mini"
-"""The size whose other numbers a model has if layers and width are given without a size."""
+"""The size that gives a model its other numbers if only layers and width are given."""
 
 
 @dataclass
 class ModelSetup:
-    """A model that is about to train, and what was chosen for it."""
+    """A model that is ready to train, and what was chosen for it."""
 
     model: BertForPreTraining
     choices: list[AutomaticChoice] = field(default_factory=list)
@@ -41,9 +41,9 @@ class ModelSetup:
     dropout: float = 0.0
     fresh_mlm_head: bool = True
     untrained_heads: tuple[Head, ...] = ()
-    """Heads that no one has trained, and this run does not."""
+    """Heads that neither an earlier training nor this run has trained."""
     notes: list[str] = field(default_factory=list)
-    """Sentences for the user about swapped heads: what of the MODEL is left out, and which heads start fresh."""
+    """Sentences for the user about heads of the MODEL that are left out, and heads that start untrained."""
 
 
 def make_model(
@@ -55,12 +55,14 @@ def make_model(
     size: str | None = None,
     extension: Extension | None = None,
 ) -> ModelSetup:
-    """The model of the options, from scratch or continued, ready to train.
+    """Make the model of a run, from scratch or from the MODEL of `--from`.
 
-    `counts` (int64 of [vocabulary]) is how often each id occurs in the training part; `size` is that of a model from
-    scratch; `extension` says which words the tokenizer has beyond that of the model that continues.
+    Args:
+        counts: int64 of [vocabulary], how often each id occurs in the training part.
+        size: the size of a model from scratch.
+        extension: the words that the tokenizer has beyond that of the MODEL.
 
-    Raises OptionError or ModelError where tokenizer, positions or objective do not fit it.
+    Raises OptionError or ModelError if tokenizer or positions do not fit the model.
     """
     torch.manual_seed(options.seed)
     setup = (
@@ -72,24 +74,23 @@ def make_model(
     _check_rows(model, tokenizer, options.from_)
     if setup.fresh_mlm_head and options.objective != "nsp":
         start_from_frequencies(model, counts)
-        setup.choices.append(AutomaticChoice("output bias", "log frequency", "the head begins at the unigram loss"))
+        setup.choices.append(AutomaticChoice("output bias", "log frequency", "the MLM head starts at the unigram loss"))
     positions = model.config.max_position_embeddings
     if options.sequence_length > positions:
         raise OptionError(
-            f"--sequence-length {options.sequence_length}: the model has {positions} positions; "
-            f"give at most {positions}" + ("" if options.from_ else ", or --max-positions")
+            f"--sequence-length {options.sequence_length}: the model has {positions} positions. "
+            f"Give at most {positions}" + ("" if options.from_ else ", or a higher --max-positions")
         )
     if options.dropout is not None:
         setup.dropout = options.dropout
     elif options.overfit_one_batch:
-        setup.choices.append(AutomaticChoice("dropout", "0", "one batch is to be learnt by heart"))
+        setup.choices.append(AutomaticChoice("dropout", "0", "the model is to memorise one batch"))
     elif options.from_ is None:
-        setup.choices.append(
-            AutomaticChoice("dropout", "0", "from scratch; --dropout 0.1 is for many passes over a small text")
-        )
+        reason = "from scratch; for many passes over a small text try --dropout 0.1"
+        setup.choices.append(AutomaticChoice("dropout", "0", reason))
     else:
         setup.dropout = float(model.config.hidden_dropout_prob)
-        setup.choices.append(AutomaticChoice("dropout", str(setup.dropout), "that of the model that continues"))
+        setup.choices.append(AutomaticChoice("dropout", str(setup.dropout), "the model's own"))
     if options.dropout is not None or options.overfit_one_batch or options.from_ is None:
         set_dropout(model, setup.dropout)
     if options.gradient_checkpointing:
@@ -117,9 +118,8 @@ def _fresh(
     )
     if options.initial_values != "random":
         start_from_neighbours(setup.model)
-        setup.choices.append(
-            AutomaticChoice("initial values", "neighbours", "half of the heads begin by looking at one of them")
-        )
+        reason = "half of the attention heads start by attending to a neighbouring token"
+        setup.choices.append(AutomaticChoice("initial values", "neighbours", reason))
     return setup
 
 
@@ -135,8 +135,8 @@ def _continued(
     if rows < needed:
         without = " without the new words" if extension is not None else ""
         raise ModelError(
-            f"{options.from_}: its embeddings have {rows:,} rows and the tokenizer of {options.store} has "
-            f"{needed:,} entries{without}. Prepare the text with the model's own: "
+            f"{options.from_}: its embeddings have {rows:,} rows, but the tokenizer of {options.store} has {needed:,} "
+            f"entries{without}. Prepare the text with the model's tokenizer: "
             f"bertsmith prepare SOURCE --out STORE --tokenizer {options.from_}"
         )
     fresh = []
@@ -148,66 +148,64 @@ def _continued(
     if options.layers is not None:
         total = model.config.num_hidden_layers
         model = with_fewer_layers(model, options.layers)
-        kept = ", ".join(map(str, evenly_spaced(total, options.layers)))
+        layers = ", ".join(map(str, evenly_spaced(total, options.layers)))
         choices.append(
-            AutomaticChoice("layers", kept, f"--layers {options.layers} of {total} (0 is the first), evenly spaced")
+            AutomaticChoice("layers", layers, f"--layers {options.layers} of {total} (0 is the first), evenly spaced")
         )
     if extension is not None:
-        choices.append(_take_up(model, extension))
-    notes = _head_swaps(options.from_, loaded, fresh)
+        choices.append(_add_words(model, extension))
+    notes = _head_notes(options.from_, loaded, fresh)
     had: dict[Head, bool] = {"mlm": loaded.has_mlm_head, "nsp": loaded.has_nsp_head}
     untrained = untrained_heads(options.objective, tuple(head for head, here in had.items() if here))
     return ModelSetup(model, choices, fresh_mlm_head=not loaded.has_mlm_head, untrained_heads=untrained, notes=notes)
 
 
-def _head_swaps(name: str, loaded: LoadedBert, fresh: list[str]) -> list[str]:
-    """A sentence for the heads of a MODEL that are left out, one for its other parts, and one for each fresh head."""
+def _head_notes(name: str, loaded: LoadedBert, fresh: list[str]) -> list[str]:
+    """Return sentences about heads of a MODEL that are left out, other parts that are, and untrained heads."""
     heads = [part for part in loaded.left_out if not part.startswith(("bert.", "cls."))]
     parts = [part for part in loaded.left_out if part not in heads]
     notes = []
     if heads:
-        reason = "it is no head" if len(heads) == 1 else "they are no heads"
+        reason = "it is not a head" if len(heads) == 1 else "they are not heads"
         notes.append(f"{name}: {_listed(heads)} left out; {reason} of pre-training")
     if parts:
         reason = "it has" if len(parts) == 1 else "they have"
-        notes.append(
-            f"{name}: {_listed(parts)} left out; {reason} no place in the model that its config.json describes"
-        )
-    return notes + [f"{name} has no head for {head}: it starts fresh" for head in fresh]
+        notes.append(f"{name}: {_listed(parts)} left out; {reason} no place in the model that config.json describes")
+    return notes + [f"{name} has no head for {head}: this head starts untrained" for head in fresh]
 
 
 def _listed(names: list[str]) -> str:
-    """ "a is", "a and b are", "a, b and c are"."""
+    """Return "a is", "a and b are", or "a, b and c are"."""
     return f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} are"
 
 
-def _take_up(model: BertForPreTraining, extension: Extension) -> AutomaticChoice:
-    """Give the model rows for the new words of an extension."""
+def _add_words(model: BertForPreTraining, extension: Extension) -> AutomaticChoice:
+    """Add rows for the new words of an extension to a model."""
     unknown = extension.unknown_id
     pieces = [word.pieces for word in extension.added]
     extend_vocabulary(model, pieces, first=extension.base_vocab_size, unknown=unknown)
-    reason = "each starts from the mean of its old pieces"
+    reason = "each starts at the mean of its old pieces"
     were_unknown = pieces.count((unknown,))
     if were_unknown:
-        reason += f"; {were_unknown:,} that were unknown start from the mean of all vectors"
+        reason += f"; {were_unknown:,} that were unknown start at the mean of all vectors"
     return AutomaticChoice("new words", f"{len(pieces):,}", reason)
 
 
 def _check_rows(model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, name: str | None) -> None:
-    """Raise ModelError where a part of the model has another number of rows, or an id of the tokenizer has none."""
+    """Raise ModelError if parts of the model differ in their number of rows, or have too few for the tokenizer."""
     rows = vocabulary_rows(model)
     needed = embedding_rows(tokenizer.get_vocab())
     if len(set(rows.values())) != 1 or min(rows.values()) < needed:
         found = ", ".join(f"{part}: {number:,}" for part, number in rows.items())
         raise ModelError(
-            f"{name or 'the model'}: its parts do not fit the vocabulary: found {found} entries, expected one number "
-            f"everywhere and at least the {needed:,} of the tokenizer. Save the model again with a config.json that "
-            "belongs to its weights"
+            f"{name or 'the model'}: its parts do not fit the vocabulary: found {found} entries, expected the same "
+            f"number everywhere, and at least the {needed:,} of the tokenizer. Save the model again with the "
+            "config.json of its weights"
         )
 
 
 def _freeze_unused_heads(model: BertForPreTraining, objective: str) -> None:
-    """A head without a loss gets no gradient; frozen, it is not taken for one that was forgotten."""
+    """Freeze heads without a loss: DistributedDataParallel takes a weight without a gradient for an error."""
     unused: list[torch.nn.Module] = []
     if objective == "mlm":
         unused = [model.cls.seq_relationship] + ([model.bert.pooler] if model.bert.pooler is not None else [])
@@ -225,9 +223,9 @@ def _choose_learning_rate(setup: ModelSetup, options: PretrainOptions) -> None:
         return
     width = setup.model.config.hidden_size
     rate = 1e-3 * (min(2.0, max(1.0, 256 / width)) if width <= 512 else (512 / width) ** 1.5)
-    reason = f"1e-3 for a width of 256 to 512, more below, less above; this model has {width}"
+    reason = f"1e-3 for a width of 256 to 512, higher below, lower above; this model has {width}"
     if options.from_ is not None:
         rate *= 0.3
-        reason += "; three tenths of it where a model continues"
+        reason += "; three tenths of that for continued pre-training"
     setup.learning_rate = float(f"{rate:.2g}")
     setup.choices.append(AutomaticChoice("learning rate", f"{setup.learning_rate:g}", reason))

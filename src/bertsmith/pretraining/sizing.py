@@ -1,26 +1,26 @@
-"""The size of a model from scratch, if none is given: the largest for which time and text are enough."""
+"""The default size of a model from scratch: the largest one for which time and text are enough."""
 
 from __future__ import annotations
 
 from bertsmith.models.sizes import SIZES, bert_shape, make_config
 from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.training.budget import Budget
-from bertsmith.training.forecast import flops_per_example
+from bertsmith.training.step_forecast import flops_per_example
 
 AHEAD_FROM = {"tiny": 0.0, "mini": 2e7, "small": 1e8, "medium": 5e8, "base": 2e9, "large": 1e10}
-"""Tokens that a size has to see until it is taken to be ahead of the one below it, trained for the same time.
+"""Tokens after which a size is assumed to be better than the next smaller one trained for the same time.
 
-Measured is that mini is not ahead of tiny at 5 million (docs/pretraining.md, "Which size"); the numbers are assumed.
+The only measurement: at 5 million tokens mini is not better than tiny (docs/pretraining.md, "Which size").
 """
 
 USEFUL_PASSES = 40
-"""Passes over a text beyond which more of them teach next to nothing.
+"""Passes over a text after which more passes teach next to nothing.
 
 Muennighoff et al. 2023, "Scaling Data-Constrained Language Models", section 6.
 """
 
 REACHED = {"tiny": 0.1, "mini": 0.33, "small": 0.4, "medium": 0.45, "base": 0.5, "large": 0.5}
-"""The share of the matrix-product peak that training reaches, as measured on two cores (benchmarks/scale.py)."""
+"""The share of the peak of matrix products that training reaches, measured on two cores (benchmarks/scale.py)."""
 
 
 def choose_size(
@@ -34,15 +34,15 @@ def choose_size(
     peak: float,
     teacher_flops: float = 0.0,
 ) -> AutomaticChoice:
-    """The size of a model from scratch, with the reason.
+    """Choose the size of a model from scratch.
 
     Args:
-        budget: how long it trains.
-        predictions: masked positions of an example.
-        entries: of the vocabulary.
+        budget: how long the model trains.
+        predictions: masked positions per example.
+        entries: the size of the vocabulary.
         text: tokens of the training part.
-        peak: floating point operations a second of the best matrix product here.
-        teacher_flops: floating point operations of a teacher's answers to an example.
+        peak: floating point operations per second of the fastest matrix product of this machine.
+        teacher_flops: floating point operations of a teacher per example.
     """
 
     def seen(size: str) -> float:
@@ -58,16 +58,16 @@ def choose_size(
     chosen = max(at for at, name in enumerate(names) if min(seen(name), useful) >= AHEAD_FROM[name])
     size, larger = names[chosen], names[min(chosen + 1, len(names) - 1)]
     given = f"{budget.minutes:g} minutes" if budget.steps is None else f"{budget.steps:,} updates"
-    reason = f"{given} show it roughly {_millions(seen(size))} tokens"
+    reason = f"in {given} it sees about {_millions(seen(size))} tokens"
     if seen(size) > useful:
         reason += f", and {USEFUL_PASSES} passes over this text are {_millions(useful)}"
     if larger != size:
-        reason += f"; {larger} pays from {_millions(AHEAD_FROM[larger])} on"
+        reason += f"; {larger} pays off from {_millions(AHEAD_FROM[larger])}"
         reason += f" and would see {_millions(seen(larger))}" if budget.steps is None else ""
     return AutomaticChoice("size", size, reason)
 
 
 def _millions(tokens: float) -> str:
-    """`12 M`, `1.2 M`, `0.05 M`: two digits."""
+    """Return millions with two digits: `12 M`, `1.2 M`, `0.05 M`."""
     digits = float(f"{tokens / 1e6:.2g}")
     return f"{digits:,.0f} M" if digits >= 10 else f"{digits:g} M"

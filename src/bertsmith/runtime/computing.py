@@ -1,4 +1,4 @@
-"""The contexts in which a model computes, and whether its memory was short."""
+"""Contexts in which a model computes, and errors that mean too little memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bertsmith.runtime.console import warn
 
 
 def computing(precision: str, device: str) -> AbstractContextManager[Any]:
-    """bfloat16 autocast for `bf16`, nothing for `fp32`."""
+    """Return bfloat16 autocast for `bf16`, a context without effect for `fp32`."""
     import torch
 
     return torch.autocast(device, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
@@ -18,27 +18,28 @@ def computing(precision: str, device: str) -> AbstractContextManager[Any]:
 
 @contextmanager
 def deterministic(*, known: bool) -> Iterator[None]:
-    """Kernels that give the same bits again, on CUDA too, where sums by atomic additions come in any order.
+    """Compute with deterministic kernels, also on CUDA, where atomic additions have no fixed order.
 
-    On the CPU nothing changes: what is used here is deterministic as it is.
+    On the CPU nothing changes: the kernels used here are deterministic.
 
     Args:
-        known: whether all that is computed is known to have such kernels; else what has none is computed with others.
+        known: whether all operations of the model are known to have deterministic kernels. If not, operations without
+            one use another kernel, with a warning.
     """
     import torch
 
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    settings: Any = torch.utils.deterministic  # its annotations do not name what it holds
+    settings: Any = torch.utils.deterministic  # its annotations do not list its settings
     filling = settings.fill_uninitialized_memory
     try:
         if torch.cuda.is_available():
             torch.use_deterministic_algorithms(True, warn_only=not known)
-            settings.fill_uninitialized_memory = False  # nothing here reads what it has not written
+            settings.fill_uninitialized_memory = False  # no code here reads memory before writing it
             if known and not _has_deterministic_products():
                 torch.use_deterministic_algorithms(False)
                 warn(
-                    "this run made again, or resumed, may end in other bits: CUDA's products were begun without "
-                    "CUBLAS_WORKSPACE_CONFIG=:4096:8; set it, or import bertsmith, before anything runs on the GPU"
+                    "results may differ slightly if this run is repeated or resumed: CUDA was first used without "
+                    "CUBLAS_WORKSPACE_CONFIG=:4096:8. Set it, or import bertsmith, before anything runs on the GPU"
                 )
         yield
     finally:
@@ -47,7 +48,7 @@ def deterministic(*, known: bool) -> Iterator[None]:
 
 
 def _has_deterministic_products() -> bool:
-    """Whether cuBLAS agrees: it reads CUBLAS_WORKSPACE_CONFIG once in a process, at its first product."""
+    """Return whether cuBLAS is deterministic: it reads CUBLAS_WORKSPACE_CONFIG once, at the first product."""
     import torch
 
     small = torch.ones(8, 8, device="cuda")
@@ -59,7 +60,7 @@ def _has_deterministic_products() -> bool:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory is short; on the CPU torch has no class of its own for it."""
+    """Return whether an error means too little memory; on the CPU torch has no exception class for it."""
     import torch
 
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""What a device can do at most: floating point operations a second, and memory that is free."""
+"""Limits of a device: floating point operations per second, and free memory."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import time
 from pathlib import Path
 
 PRODUCTS = ((2048, 1024, 2048), (4096, 768, 3072), (4096, 3072, 768))
-"""Matrix products (rows, inner, columns) of the sizes that a training step is made of: the best of them counts."""
+"""Matrix products (rows, inner, columns) of the sizes in a training step; the fastest one is the peak."""
 
 CGROUPS = Path("/sys/fs/cgroup")
 PROCESS_CGROUPS = Path("/proc/self/cgroup")
 
 
 def matmul_peak(precision: str, device: str, *, seconds: float = 0.25) -> float:
-    """The floating point operations a second (2 a multiply-add) of the best of several matrix products, measured.
+    """Measure the floating point operations per second of the fastest of several matrix products.
+
+    A multiply-add is 2 operations. The random state of torch is not changed, and its number of threads is used.
 
     Args:
         precision: `bf16` (the operands are bfloat16) or `fp32` (with torch's setting for TF32 on CUDA, off by default).
-        seconds: what is spent in all; each product runs at least twice, the first time unmeasured.
-
-    torch's random state is neither read nor changed, and its number of threads is the one set.
+        seconds: the total time to spend; each product runs at least twice, the first time unmeasured.
     """
     import torch
 
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     best = 0.0
-    draw = torch.Generator(device).manual_seed(0)  # numbers that are all alike take less power and run faster
+    draw = torch.Generator(device).manual_seed(0)  # constant numbers take less power and run faster
     for rows, inner, columns in PRODUCTS:
         with torch.inference_mode():
             left = torch.empty(rows, inner, dtype=dtype, device=device).normal_(generator=draw)
@@ -44,7 +44,7 @@ def matmul_peak(precision: str, device: str, *, seconds: float = 0.25) -> float:
 
 
 def _synchronize(device: str) -> None:
-    """Wait until the device has computed what it was given."""
+    """Wait until the device has finished."""
     if device.startswith("cuda"):
         import torch
 
@@ -52,11 +52,11 @@ def _synchronize(device: str) -> None:
 
 
 def free_memory(device: str, *, cgroups: Path = CGROUPS, process: Path = PROCESS_CGROUPS) -> int:
-    """The bytes that this process may still take: of the GPU, or of the machine and of every limit of its cgroups.
+    """Return the bytes that this process may still use: free on the GPU, or on the machine within its cgroups' limits.
 
     Args:
-        cgroups: where the cgroup file systems are mounted.
-        process: the file that says which cgroups this process is in.
+        cgroups: the mount point of the cgroup file systems.
+        process: the file that lists the cgroups of this process.
     """
     if device.startswith("cuda"):
         import torch
@@ -64,47 +64,47 @@ def free_memory(device: str, *, cgroups: Path = CGROUPS, process: Path = PROCESS
         return int(torch.cuda.mem_get_info(device)[0])
     import psutil
 
-    return min([int(psutil.virtual_memory().available), *_cgroup_rooms(cgroups, process)])
+    return min([int(psutil.virtual_memory().available), *_cgroup_free(cgroups, process)])
 
 
-def _cgroup_rooms(cgroups: Path, process: Path) -> list[int]:
-    """The bytes left under each memory limit above this process (cgroups(7); file cache counts as free)."""
+def _cgroup_free(cgroups: Path, process: Path) -> list[int]:
+    """Return the bytes left under each memory limit of this process (cgroups(7)); file cache counts as free."""
     try:
         lines = process.read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-    rooms: list[int] = []
+    free: list[int] = []
     for line in lines:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if not controllers:
-            found = _rooms(cgroups, path, "memory.max", "memory.current", "inactive_file")
+            found = _free_in_groups(cgroups, path, "memory.max", "memory.current", "inactive_file")
         elif "memory" in controllers.split(","):
             root = cgroups / "memory"
-            found = _rooms(root, path, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            found = _free_in_groups(root, path, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
         else:
             continue
-        rooms += found
-    return rooms
+        free += found
+    return free
 
 
-def _rooms(root: Path, path: str, limit_name: str, usage_name: str, cache_name: str) -> list[int]:
-    """The room in a group and in each group above it up to the root, for those that have a limit.
+def _free_in_groups(root: Path, path: str, limit_name: str, usage_name: str, cache_name: str) -> list[int]:
+    """Return the bytes left in a group and in each group above it up to the root, if it has a limit.
 
-    In a container the path may be the host's and not be mounted; the root is then the container's own group.
+    In a container the path may be that of the host and not be mounted; the root is then the group of the container.
     """
     below = [] if ".." in path.split("/") else [name for name in path.split("/") if name]
-    rooms: list[int] = []
+    free: list[int] = []
     for depth in range(len(below), -1, -1):
         group = root.joinpath(*below[:depth])
         limit, usage = _number(group / limit_name), _number(group / usage_name)
         if limit is not None and usage is not None:
-            rooms.append(max(0, limit - usage + _statistic(group / "memory.stat", cache_name)))
-    return rooms
+            free.append(max(0, limit - usage + _statistic(group / "memory.stat", cache_name)))
+    return free
 
 
 def _number(file: Path) -> int | None:
-    """The number in a file; None where there is none (`max`, or no file)."""
+    """Return the number in a file; None if there is none (`max`, or no file)."""
     try:
         return int(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -112,7 +112,7 @@ def _number(file: Path) -> int | None:
 
 
 def _statistic(file: Path, name: str) -> int:
-    """A value of memory.stat in bytes; 0 where it is not told."""
+    """Return a value of memory.stat in bytes; 0 if it is missing."""
     try:
         words = [line.split() for line in file.read_text(encoding="utf-8").splitlines()]
     except OSError:

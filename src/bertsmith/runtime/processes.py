@@ -1,7 +1,7 @@
-"""The processes of one run: who this one is, and what they agree on.
+"""The processes of one run: the rank of this one, and values that they exchange.
 
-`torchrun` and `accelerate launch` start a process a device and say in the environment which one each is. Alone,
-every function here does nothing and costs nothing.
+`torchrun` and `accelerate launch` start one process per device and set its rank in the environment. With a single
+process every function here does nothing and costs nothing.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from datetime import timedelta
 from typing import Any
 
 PATIENCE = timedelta(hours=2)
-"""How long a process waits for another one; the first writes a checkpoint or a report meanwhile."""
+"""How long a process waits for the others, for example while the first one writes a checkpoint or a report."""
 
 
 def world_size() -> int:
-    """The number of processes."""
+    """Return the number of processes."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def local_world_size() -> int:
-    """The number of processes on this machine."""
+    """Return the number of processes on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def rank() -> int:
-    """The number of this process, from 0."""
+    """Return the number of this process, from 0."""
     return int(os.environ.get("RANK", "0"))
 
 
 def is_main() -> bool:
-    """Whether this process talks and writes."""
+    """Return whether this is the first process, which writes files and messages."""
     return rank() == 0
 
 
 def join_process_group() -> None:
-    """Meet the other processes; on a GPU each takes the one of its local rank."""
+    """Join the process group; with GPUs each process takes that of its local rank."""
     if world_size() == 1:
         return
     import torch
@@ -54,7 +54,7 @@ def join_process_group() -> None:
 
 
 def _leave() -> None:
-    """End the threads of gloo: at the end of the interpreter they abort it now and then, after all work is done."""
+    """End the threads of gloo, which otherwise sometimes abort the interpreter at its exit."""
     import torch.distributed as dist
 
     if dist.is_initialized():
@@ -70,38 +70,38 @@ def barrier() -> None:
 
 
 def broadcast_object(value: Any) -> Any:
-    """What the first process holds; any object that pickle takes."""
+    """Return the value of the first process; any object that can be pickled."""
     if world_size() == 1:
         return value
     import torch.distributed as dist
 
-    held = [value]
-    dist.broadcast_object_list(held, src=0)
-    return held[0]
+    values = [value]
+    dist.broadcast_object_list(values, src=0)
+    return values[0]
 
 
 def gather_objects(value: Any) -> list[Any]:
-    """What each process holds, in their order; any object that pickle takes."""
+    """Return the values of all processes, in order; any objects that can be pickled."""
     if world_size() == 1:
         return [value]
     import torch.distributed as dist
 
-    held: list[Any] = [None] * world_size()
-    dist.all_gather_object(held, value)
-    return held
+    values: list[Any] = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values
 
 
 def all_reduce_sum(values: Sequence[float]) -> list[float]:
-    """The sums over all processes, in double precision."""
-    return _reduced(values, "SUM")
+    """Return the sums over all processes, in double precision."""
+    return _reduce(values, "SUM")
 
 
 def all_reduce_max(values: Sequence[float]) -> list[float]:
-    """The largest values over all processes, in double precision."""
-    return _reduced(values, "MAX")
+    """Return the largest values over all processes, in double precision."""
+    return _reduce(values, "MAX")
 
 
-def _reduced(values: Sequence[float], operation: str) -> list[float]:
+def _reduce(values: Sequence[float], operation: str) -> list[float]:
     if world_size() == 1:
         return list(values)
     import torch

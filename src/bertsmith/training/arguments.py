@@ -1,4 +1,4 @@
-"""The arguments of the stock Trainer."""
+"""The arguments of transformers' Trainer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from transformers import TrainingArguments
 
-from bertsmith.training.plan import TrainingPlan
+from bertsmith.training.training_plan import TrainingPlan
 
 
-def arguments_of(plan: TrainingPlan, out: Path, micro_batch_size: int) -> TrainingArguments:
-    """What the stock Trainer has to know; what this one does itself is switched off."""
+def training_arguments(plan: TrainingPlan, out: Path, micro_batch_size: int) -> TrainingArguments:
+    """Return the arguments; whatever `ExactTrainer` does itself is switched off."""
     args = TrainingArguments(
         output_dir=str(out),
         max_steps=plan.budget.max_steps,
@@ -23,8 +23,7 @@ def arguments_of(plan: TrainingPlan, out: Path, micro_batch_size: int) -> Traini
         ddp_find_unused_parameters=False,
         dataloader_num_workers=plan.computation.workers,
         dataloader_pin_memory=torch.cuda.is_available(),
-        # The loader has its own generator, so the restored random state is not drawn from before the first step;
-        # skipping is an offset of the sampler.
+        # The sampler of a resumed run starts at its first update, so there is nothing to skip.
         ignore_data_skip=True,
         logging_steps=1,
         logging_nan_inf_filter=False,
@@ -36,6 +35,6 @@ def arguments_of(plan: TrainingPlan, out: Path, micro_batch_size: int) -> Traini
         label_names=[],
     )
     args._n_gpu = min(args.n_gpu, 1)
-    # accelerate's would be that of every forward pass of the model, including evaluations and those after a run.
+    # accelerate would apply its precision to every forward pass of the model, including evaluations.
     args.mixed_precision = "no"
     return args

@@ -1,22 +1,26 @@
-"""How long a run trains: for a number of updates, or by the clock."""
+"""How long a run trains: a number of updates, or minutes."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
-FAR = 10**9
+UNLIMITED_STEPS = 10**9
+"""The number of updates of a run by the clock, for transformers."""
 
 FIRST_POSITION = 1e-3
-"""The position of the first update of a run by the clock: at 0 a schedule that warms up would waste it."""
+"""The schedule position of the first update of a run by the clock. At 0 a warmup would give it no learning rate."""
 
 
 @dataclass
 class Budget:
-    """Updates or minutes, and how much of them is used.
+    """The length of a run in updates or minutes, and the time it has used.
 
-    `seconds_before` is the time that earlier parts of a resumed run took. Only `tick` reads the clock, once per
-    update, so that everything that looks at it in between sees one time, in all processes of a run.
+    Only `tick` sets `seconds`, once per update, so that schedule, phases and progress see the same time within an
+    update, in all processes.
+
+    Attributes:
+        seconds_before: the time that earlier parts of a resumed run took.
     """
 
     steps: int | None = None
@@ -28,35 +32,35 @@ class Budget:
 
     @property
     def max_steps(self) -> int:
-        """The number of updates, or one that is never reached."""
-        return self.steps if self.steps is not None else FAR
+        """The number of updates; one that is never reached if the run goes by the clock."""
+        return self.steps if self.steps is not None else UNLIMITED_STEPS
 
     def start(self) -> None:
-        """The first update begins now."""
+        """Start the clock; the first update begins."""
         self.started = time.monotonic()
         self.seconds = self.seconds_before
 
     def elapsed(self) -> float:
-        """Seconds of training up to now, as this process sees it."""
+        """Return the seconds of training up to now, by the clock of this process."""
         return self.seconds_before + (time.monotonic() - self.started if self.started is not None else 0.0)
 
     def tick(self, seconds: float | None = None) -> None:
-        """Take the time: that of this process, or what several agreed on."""
+        """Set `seconds`: to the time that the processes agreed on, or by the clock of this process."""
         self.seconds = self.elapsed() if seconds is None else seconds
 
     def progress(self, step: int) -> float:
-        """The share of the run that is done after `step` updates, from 0 to 1."""
+        """Return the share of the run that is done after `step` updates, from 0 to 1."""
         if self.steps is not None:
             return min(step / self.steps, 1.0)
         assert self.minutes is not None
         return min(self.seconds / (60 * self.minutes), 1.0)
 
     def schedule_position(self, step: int) -> float:
-        """The position in the schedule of the update after `step` others; updates reach neither end."""
+        """Return the schedule position of the update after `step` updates, above 0 and below 1 for all updates."""
         if self.steps is not None:
             return (step + 1) / (self.steps + 1)
         return max(self.progress(step), FIRST_POSITION)
 
     def is_over(self, step: int) -> bool:
-        """Whether the run ends after `step` updates."""
+        """Return whether the run ends after `step` updates."""
         return self.progress(step) >= 1.0

@@ -1,4 +1,4 @@
-"""The training step by torch.compile."""
+"""Training with torch.compile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bertsmith.errors import ResourceError
 
 @contextmanager
 def compiled(model: Any) -> Iterator[None]:
-    """Let torch.compile make what a model computes with. Raises ResourceError where it cannot."""
+    """Compile a model with torch.compile for the time of the context. Raises ResourceError if that fails."""
     from torch._dynamo.exc import BackendCompilerFailed
 
     model.compile()
@@ -20,8 +20,8 @@ def compiled(model: Any) -> Iterator[None]:
     except BackendCompilerFailed as error:
         reason = str(error).strip().splitlines()[0]
         raise ResourceError(
-            f"--compile: torch.compile failed ({reason}); it needs a C++ compiler such as g++. Leave it out: "
-            "the step without it is faster on a CPU"
+            f"--compile: torch.compile failed ({reason}). It needs a C++ compiler such as g++. Try without --compile, "
+            "which is faster on a CPU"
         ) from None
     finally:
         model._compiled_call_impl = None

@@ -1,4 +1,4 @@
-"""What torch draws dropout from, kept with a checkpoint: a state of each process."""
+"""torch's random states, from which dropout is drawn: one per process, saved in each checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILE = "random_states.pt"
 
 
 def current() -> dict[str, Tensor]:
-    """The state of this process."""
+    """Return the random state of this process."""
     state = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
@@ -22,10 +22,12 @@ def current() -> dict[str, Tensor]:
 
 
 def restore(checkpoint: Path) -> None:
-    """Take up this process's state, where there are as many processes as wrote the checkpoint; else that is said."""
+    """Restore the random state of this process; log a note if the number of processes has changed."""
     states = torch.load(checkpoint / FILE, weights_only=True)
     if len(states) != processes.world_size():
-        log_info(f"{len(states)} processes became {processes.world_size()}: dropout is drawn anew from here on")
+        log_info(
+            f"the run had {len(states)} processes and now has {processes.world_size()}: dropout differs from here on"
+        )
         return
     state = states[processes.rank()]
     torch.set_rng_state(state["cpu"])

@@ -1,4 +1,4 @@
-"""A RUN with its run.json: how it is claimed, begun and recorded."""
+"""A RUN with its run.json, while it is being made."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ RecordType = TypeVar("RecordType", bound=RunRecord)
 
 
 class RecordedRun(RunFolder, Generic[RecordType]):
-    """A RUN while it is made.
+    """A RUN folder with its record.
 
     Attributes:
-        record: what its run.json holds; it exists as soon as the run is claimed for resuming, or created.
+        record: the contents of run.json. It exists after `create`, or after `claim` of a run that is resumed.
     """
 
     record: RecordType
@@ -30,13 +30,13 @@ class RecordedRun(RunFolder, Generic[RecordType]):
 
     @property
     def run_file(self) -> Path:
-        """The record of the run."""
+        """The path of run.json."""
         return self.path / FILE
 
     def claim(self, *, overwrite: bool, resume: bool, verb: str) -> RecordType | None:
-        """Check that the folder is free, and give the record of a run that resumes. Raises OutputError, InputError.
+        """Check that the folder can be written; return the record of a run that is resumed.
 
-        A folder that is to be replaced is left as it is until `create`.
+        A folder that will be overwritten stays as it is until `create`. Raises OutputError, InputError.
         """
         claim_folder(self.path, overwrite=overwrite, resume=resume, verb=verb)
         self.replaces = overwrite
@@ -46,11 +46,11 @@ class RecordedRun(RunFolder, Generic[RecordType]):
             self.record = self.kind.read(self.run_file)
             return self.record
         if is_occupied(self.path):
-            raise OutputError(f"--resume: {self.path} holds no run.json, so it is not a RUN to go on with")
+            raise OutputError(f"--resume: {self.path} is not a RUN (it has no run.json). Give a RUN or a new folder")
         return None
 
     def create(self, record: RecordType) -> None:
-        """Make the folder with its record, in the place of an old one that is to be replaced."""
+        """Create the folder with its record, replacing an old folder with `--overwrite`."""
         self.record = record
         with disk_errors(self.path):
             old = move_to_replaced(self.path) if self.replaces and self.path.exists() else None

@@ -1,17 +1,18 @@
-"""The learning rate as a function of progress: of the share of the run that is done, by updates or by the clock."""
+"""The learning rate as a function of progress, which is the share of the run that is done."""
 
 from __future__ import annotations
 
 import math
 
 DECAY_SHARE = 0.3
+"""The share of the run in which `wsd` lowers the learning rate."""
 
 
 def factor(schedule: str, progress: float, warmup: float) -> float:
-    """The share of the highest learning rate at a progress from 0 to 1.
+    """Return the share of the highest learning rate at a progress from 0 to 1.
 
-    It rises linearly over `warmup`. Then `wsd` (warmup-stable-decay, Hu et al. 2024, MiniCPM, section 4) holds it and
-    lets it fall linearly to 0 over the last 30%; `cosine` and `linear` let it fall from there to 0.
+    It rises linearly until `warmup`. Then `wsd` (warmup-stable-decay, Hu et al. 2024, MiniCPM, section 4) keeps it
+    constant and lowers it linearly to 0 over the last 30%; `cosine` and `linear` lower it to 0 right away.
     """
     progress = min(max(progress, 0.0), 1.0)
     if progress < warmup:

@@ -1,4 +1,4 @@
-"""Control-C and SIGTERM while a model trains: the update is finished, a checkpoint is written, then the work stops.
+"""Control-C and SIGTERM during training: finish the update, write a checkpoint, then stop.
 
 A second Control-C stops at once, without a checkpoint.
 """
@@ -15,7 +15,7 @@ from bertsmith.runtime.console import log_info
 
 
 class StopRequest:
-    """A context in which a first SIGINT or SIGTERM sets `requested`."""
+    """A context in which the first SIGINT or SIGTERM sets `requested` to its name."""
 
     def __init__(self) -> None:
         self.requested: str | None = None
@@ -24,7 +24,7 @@ class StopRequest:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
-            return  # a worker that was forked from here: Control-C reaches it too, and its parent ends it
+            return  # a forked worker inherits the handler; its parent ends it
         if self.requested is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = signal.Signals(number).name

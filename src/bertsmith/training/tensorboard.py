@@ -8,7 +8,7 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 
 
 def events(folder: Path, first_update: int) -> TensorBoardCallback:
-    """The callback that writes to a folder; what a resumed run makes again is marked as replaced."""
+    """Return the callback that writes to a folder; events that a resumed run repeats are marked as replaced."""
     from torch.utils.tensorboard import SummaryWriter
 
     return TensorBoardCallback(SummaryWriter(str(folder), purge_step=first_update + 1 if first_update else None))

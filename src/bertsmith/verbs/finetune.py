@@ -80,7 +80,7 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
         return _planned(options, data, search)
     start_run(run, options, data, choices=choices, resumed=resumed)
     if teacher is not None:
-        data.train = replace(data.train, taught=teacher.compute_logits(run.path))
+        data.train = replace(data.train, teacher_logits=teacher.compute_logits(run.path))
         teacher = None  # frees the memory of its weights
     if search is not None:
         settings = search.best_settings()

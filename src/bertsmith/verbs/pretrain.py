@@ -17,10 +17,10 @@ from bertsmith.pretraining.advice import suggest_from, warnings_of
 from bertsmith.pretraining.announcement import announce
 from bertsmith.pretraining.components import Components, assemble
 from bertsmith.pretraining.dry_run import forecast_of
-from bertsmith.pretraining.measuring import end_of_curve, evaluate
-from bertsmith.pretraining.record import length_of, record_of
-from bertsmith.pretraining.resuming import OF_ONE_CALL, checkpoint_to_resume, interrupted, is_done, resumed_options
-from bertsmith.pretraining.trainer_of_run import make_trainer
+from bertsmith.pretraining.measuring import curve_end, evaluate
+from bertsmith.pretraining.pretraining_trainer import make_trainer
+from bertsmith.pretraining.record import initial_record, length_of
+from bertsmith.pretraining.resumption import NOT_STORED, checkpoint_to_resume, interrupted, is_done, resumed_options
 from bertsmith.records.pretraining import PretrainingOutcome, PretrainingRecord
 from bertsmith.records.run import VERSION
 from bertsmith.reporting.adaptation import adaptation_verdict
@@ -28,7 +28,8 @@ from bertsmith.runtime import processes
 from bertsmith.runtime.console import format_bytes, log_info, warn
 from bertsmith.runtime.files import folder_bytes, folder_lock
 from bertsmith.training.recorded_run import RecordedRun
-from bertsmith.training.run_folder import check_out_of_the_way, read_metrics
+from bertsmith.training.run_folder import check_inputs_outside, read_metrics
+from bertsmith.training.sharding import plain_model
 from bertsmith.training.trainer import ExactTrainer
 from bertsmith.verbs.cards import write_pretraining_card
 from bertsmith.verbs.report import write_report
@@ -89,7 +90,7 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
     checkpoint = _begin(components, folder)
     trainer = make_trainer(components, folder, EXAMPLES_DURING)
     trainer.run(checkpoint)
-    if trainer.stop.requested is not None and not trainer.stopped_early:
+    if trainer.stop.requested is not None and not trainer.evaluation.stopped_early:
         _save(folder, status="interrupted")
         raise interrupted(options, trainer)
     return _finish(components, folder, trainer)
@@ -97,7 +98,7 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
 
 def _claim(folder: Run, options: PretrainOptions) -> PretrainingRecord | None:
     """Claim the folder for this run. Return the record of the run to resume, the same in all processes."""
-    check_out_of_the_way(
+    check_inputs_outside(
         options.out,
         {
             "the STORE": options.store,
@@ -128,11 +129,11 @@ def _begin(components: Components, folder: Run) -> Path | None:
         record.options, record.command = options.to_dict(), _command(options)
         record.processes, record.budget = processes.world_size(), length_of(components)
         if processes.is_main():
-            folder.withdraw()
+            folder.unpublish()
             folder.remove_checkpoints_after(checkpoint)
         _save(folder, status="running")
         return checkpoint
-    record = folder.record = record_of(components, _command(options))
+    record = folder.record = initial_record(components, _command(options))
     if processes.is_main():
         folder.create(record)
         folder.metrics_file.unlink(missing_ok=True)
@@ -141,13 +142,13 @@ def _begin(components: Components, folder: Run) -> Path | None:
     for name, figures in evaluate(components, EXAMPLES_AROUND, title="evaluating before training").items():
         setattr(record, f"{name}_before", figures)
     if components.general is not None:
-        record.curve_ends = [end_of_curve(components, EXAMPLES_DURING, step=0)]
+        record.curve_ends = [curve_end(components, EXAMPLES_DURING, step=0)]
     _save(folder, status="running")
     return None
 
 
 def _command(options: PretrainOptions) -> str:
-    return options.command_line("pretrain", leave_out=OF_ONE_CALL)
+    return options.command_line("pretrain", leave_out=NOT_STORED)
 
 
 def _save(folder: Run, *, status: Literal["running", "interrupted"]) -> None:
@@ -162,7 +163,7 @@ def _finish(components: Components, folder: Run, trainer: ExactTrainer) -> Pretr
     """Evaluate, write the model, the report and the card."""
     record = folder.record
     _record_outcome(components, folder, trainer)
-    model = trainer.plain_model()
+    model = plain_model(trainer.model)
     if processes.is_main():
         if components.options.objective != "nsp":
             part, positions = components.store.part(HELD_OUT), model.config.max_position_embeddings
@@ -185,16 +186,15 @@ def _finish(components: Components, folder: Run, trainer: ExactTrainer) -> Pretr
 def _record_outcome(components: Components, folder: Run, trainer: ExactTrainer) -> None:
     """Evaluate, and record the figures, the warnings and the result."""
     record, steps = folder.record, trainer.state.global_step
-    for name, figures in evaluate(components, EXAMPLES_AROUND, title="evaluating", model=trainer.trained).items():
+    for name, figures in evaluate(components, EXAMPLES_AROUND, title="evaluating", model=trainer.model).items():
         setattr(record, name, figures)
     assert record.evaluation is not None
     updates, _ = read_metrics(folder.path)
     seconds = updates[-1]["seconds"] if updates else components.budget.seconds
-    best = trainer.judge.best if components.options.patience is not None else None
-    best_step = best[1] if best is not None else None
+    best_step = trainer.evaluation.best.step if components.options.patience is not None else None
     if components.general is not None:
         step = steps if best_step is None else best_step
-        end = end_of_curve(components, EXAMPLES_DURING, step=step, model=trainer.trained)
+        end = curve_end(components, EXAMPLES_DURING, step=step, model=trainer.model)
         record.curve_ends = [record.curve_ends[0], end]
     record.warnings = warnings_of(components, record.evaluation, updates)
     measured = ("evaluation", "evaluation_before", "general_evaluation", "general_evaluation_before")
@@ -205,9 +205,9 @@ def _record_outcome(components: Components, folder: Run, trainer: ExactTrainer) 
         seconds=round(seconds, 2),
         tokens_per_second=round(trainer.tokens_seen / max(seconds, 1e-9), 1),
         warnings=record.warnings,
-        peak_share=trainer.conduct.peak_share(),
+        peak_share=trainer.monitor.peak_share(),
         best_step=best_step,
-        stopped_early=trainer.stopped_early,
+        stopped_early=trainer.evaluation.stopped_early,
         **{name: found.to_dict() for name in measured if (found := getattr(record, name)) is not None},
     )
 

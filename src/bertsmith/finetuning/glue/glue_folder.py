@@ -134,8 +134,8 @@ def read_part(path: Path, task: GlueTask) -> GlueFile:
     if task.positive is not None and ClassNames(part.labels)[task.positive] not in part.labels:
         raise DataError(
             f"{path}: found the labels {', '.join(sort_labels(part.labels)[:_SHOWN])}, expected 0 and 1, because "
-            f"GLUE's F1 is for the class {task.positive}. Parquet files of the Hub hold class names: use a file with the "
-            "numbers"
+            f"GLUE's F1 is for the class {task.positive}. Parquet files of the Hub hold class names: use a file "
+            "with the numbers"
         )
     return part
 

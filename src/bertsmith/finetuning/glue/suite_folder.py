@@ -20,7 +20,7 @@ from bertsmith.records.suite import FILE, VERSION, SuiteRecord
 from bertsmith.runtime.files import claim_folder, disk_errors, is_occupied, move_to_replaced
 from bertsmith.runtime.machine import describe_machine, versions
 from bertsmith.runtime.program import runnable
-from bertsmith.training.run_folder import check_out_of_the_way
+from bertsmith.training.run_folder import check_inputs_outside
 
 MAY_CHANGE = ("tasks", "over_seeds", "seeds", "save_every")
 """Options that may change when a suite is resumed: they add tasks or seeds, or change the table only."""
@@ -67,7 +67,7 @@ class SuiteFolder:
         """Claim the folder. Raises OptionError or OutputError if it is in use, or its suite has different options."""
         options, out = self.options, self.options.out
         self.record = new_record(options)
-        check_out_of_the_way(out, {"the MODEL": options.model, "--data": options.data})
+        check_inputs_outside(out, {"the MODEL": options.model, "--data": options.data})
         claim_folder(out, overwrite=options.overwrite, resume=options.resume, verb=options.verb)
         if not options.resume or not is_occupied(out):
             return

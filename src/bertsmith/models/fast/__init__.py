@@ -1,12 +1,14 @@
-"""The training step of BERT in few large operations: same keys, same results up to rounding, several times less time.
+"""The training step of BERT in few large operations: same keys, same results up to rounding, several times faster.
 
-What the stock step loses time with, and what stands in its place (figures in benchmarks/notes.md):
+Where the stock step loses time, and what is done instead (figures in benchmarks/notes.md):
 
-- weights are cast at every use: `working` holds one copy of each for all micro-batches of an update;
-- query, key and value are three products, and a bias is copied to each row first: `operations.Linear`;
-- the fused attention kernel is slow backwards on the CPU, and dropout everywhere: `operations.Attention`, `dropout`;
-- logits are copied for the softmax, for its gradient and for casts, and the shared embeddings get two dense gradients:
-  `vocabulary`.
+- Weights are cast at every use. `compute_weights` keeps one copy of each for all micro-batches of an update.
+- Query, key and value are three products, and biases are copied to each row first. `operations.Linear` makes one
+  product.
+- On the CPU the fused attention kernel is slow in the backward pass, and dropout is slow everywhere.
+  `operations.Attention` and `dropout` are faster.
+- Logits are copied for the softmax, for its gradient and for casts, and the shared embeddings get two dense gradients.
+  `vocabulary` makes no copy and one gradient.
 
-`parts.fast` puts all of it into a stock model for as long as it trains.
+`fast_bert.fast` switches a stock model to these operations for the time of a training.
 """

@@ -1,4 +1,4 @@
-"""What low-rank adapters add to linear layers (LoRA: Hu et al. 2021, section 4.1), for all layers in two products."""
+"""Low-rank adapters (LoRA: Hu et al. 2021, section 4.1) of several linear layers in two products."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch.nn import functional
 
 
 def with_adapters(rows: Tensor, projected: Tensor, modules: Sequence[Any]) -> Tensor:
-    """The outputs of linear layers side by side, with what the adapters of peft that some of them have add to each.
+    """Add the outputs of peft's adapters to the outputs of linear layers, which are concatenated.
 
-    The matrices A stand below each other and the matrices B on the diagonal, so that every row goes through both once.
-    Adapters have no dropout.
+    The matrices A are stacked and the matrices B form a block diagonal, so that two products serve all layers. Adapters
+    have no dropout.
 
     Args:
-        rows: the inputs of all layers, [rows, inputs].
+        rows: the input of all layers, [rows, inputs].
         projected: rows @ weight.T + bias of each layer, [rows, outputs of all].
-        modules: the layers, plain or of peft.
+        modules: the layers, with or without an adapter.
     """
     adapted = [_matrices(module) for module in modules]
     if not any(len(lower) for lower, _ in adapted):
@@ -30,7 +30,7 @@ def with_adapters(rows: Tensor, projected: Tensor, modules: Sequence[Any]) -> Te
 
 
 def _matrices(module: Any) -> tuple[Tensor, Tensor]:
-    """A of [rank, inputs] and B of [outputs, rank], which is scaled; of rank 0 where a layer has no adapter."""
+    """Return A of [rank, inputs] and B of [outputs, rank], which is scaled; rank is 0 without an adapter."""
     if not hasattr(module, "lora_A"):
         weight = module.weight
         return weight.new_empty(0, weight.shape[1]), weight.new_empty(weight.shape[0], 0)

@@ -1,7 +1,7 @@
-"""Dropout by masks that multiply the bits of a number, several times faster than torch's on the CPU.
+"""Dropout by masks that multiply the bits of numbers; several times faster than torch's on the CPU.
 
-Each mask comes from a generator of its own (SFC64) whose seed is drawn from torch's: whoever restores torch's random
-state, a checkpoint or a layer that is computed again, draws the same masks.
+Each mask has its own generator (SFC64), seeded from torch's random state. So a checkpoint, or a recomputed layer, that
+restores torch's random state draws the same masks again.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import torch
 from torch import Tensor
 
 BITS = {torch.bfloat16: torch.int16, torch.float32: torch.int32}
-"""The integers that are as wide as a number."""
+"""The integer type with the width of each number type."""
 
 _LEVELS = 256
-"""A byte decides over an element."""
+"""One random byte decides whether an element is dropped."""
 
 
 def keep_mask(
     shape: Sequence[int], dtype: torch.dtype, probability: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Integers as wide as `dtype`, on the CPU: 1 where a number is kept, 0 where it is dropped.
+    """Return integers as wide as `dtype`, on the CPU: 1 for a number that is kept, 0 for one that is dropped.
 
-    Each element is dropped with the given probability. As one byte decides, a mask as a whole has one of the two
-    nearest multiples of 1/256 as its rate, drawn so that their mean is the probability.
+    Each element is dropped with the given probability. Because one byte decides, the rate within a mask is one of the
+    two nearest multiples of 1/256, drawn so that their mean is the probability.
 
     Args:
-        generator: where the mask's seed is drawn from, torch's own by default.
+        generator: the source of the mask's seed; torch's default generator if None.
     """
     seed, draw = torch.randint(2**53, (2,), generator=generator).tolist()
     threshold, elements = int(probability * _LEVELS + draw / 2**53), math.prod(shape)
@@ -38,11 +38,11 @@ def keep_mask(
 
 
 def drop(values: Tensor, mask: Tensor) -> Tensor:
-    """The values that are kept, zero elsewhere; a new tensor. They are not scaled."""
+    """Return a new tensor with the values that are kept, and zeros elsewhere. Nothing is scaled."""
     return (values.view(mask.dtype) * mask).view(values.dtype)
 
 
 def drop_(values: Tensor, mask: Tensor) -> Tensor:
-    """`drop` in place."""
+    """Set dropped values to zero in place, like `drop`."""
     values.view(mask.dtype).mul_(mask)
     return values

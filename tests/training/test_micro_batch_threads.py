@@ -1,4 +1,4 @@
-"""Streams: micro-batches side by side give the gradients and the random draws of one after the other."""
+"""Threads: micro-batches computed in parallel give the gradients and the random draws of one after the other."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import transformers
 from torch import Tensor, nn
 
 from bertsmith.models.bert import BertForPreTraining, set_dropout
-from bertsmith.models.fast.parts import fast
-from bertsmith.models.fast.working import WorkingCopies
+from bertsmith.models.fast.compute_weights import ComputeWeights
+from bertsmith.models.fast.fast_bert import fast
 from bertsmith.runtime.machine import choose_streams
+from bertsmith.training.micro_batch_threads import MicroBatchThreads
 from bertsmith.training.optimizers import make_optimizer
-from bertsmith.training.plan import Optimization
-from bertsmith.training.streams import Streams
+from bertsmith.training.training_plan import Optimization
 
 
 def model_of(dropout: float = 0.0) -> BertForPreTraining:
@@ -50,8 +50,8 @@ def losses(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     return torch.stack([output.mlm_loss_sum, output.nsp_loss_sum])
 
 
-def streams_of(model: nn.Module, count: int, precision: str = "fp32") -> Streams:
-    return Streams(model, count, WorkingCopies.for_precision(precision), precision=precision)
+def threads_of(model: nn.Module, count: int, precision: str = "fp32") -> MicroBatchThreads:
+    return MicroBatchThreads(model, count, ComputeWeights.for_precision(precision), precision=precision)
 
 
 def gradients_of(model: nn.Module) -> dict[str, Tensor]:
@@ -69,7 +69,7 @@ def threads_stay() -> Iterator[None]:
 @pytest.mark.parametrize("batches", [1, 2, 5])
 def test_gradients_and_losses_are_those_of_one_after_the_other(count: int, batches: int) -> None:
     model, inputs = model_of(), batches_of(batches)
-    with fast(model, WorkingCopies.for_precision("fp32")):
+    with fast(model, ComputeWeights.for_precision("fp32")):
         expected_losses = []
         for batch in inputs:
             found = losses(model, batch)
@@ -77,8 +77,8 @@ def test_gradients_and_losses_are_those_of_one_after_the_other(count: int, batch
             expected_losses.append(found.detach())
     expected = gradients_of(model)
     model.zero_grad()
-    with streams_of(model, count) as streams:
-        found_losses = streams.backward(inputs, losses)
+    with threads_of(model, count) as threads:
+        found_losses = threads.backward(inputs, losses)
     torch.testing.assert_close(found_losses, expected_losses)
     found_gradients = gradients_of(model)
     assert found_gradients.keys() == expected.keys()
@@ -93,10 +93,10 @@ def sentence_losses(model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
 
 
 def test_a_vocabulary_of_which_few_rows_are_read() -> None:
-    """Update after update, with other rows, more micro-batches than streams, and gradients that were there."""
-    model, copies = model_of(), WorkingCopies.for_precision("fp32")
+    """Update after update, with other rows, more micro-batches than threads, and gradients that were there."""
+    model, copies = model_of(), ComputeWeights.for_precision("fp32")
     name = "bert.embeddings.word_embeddings.weight"
-    with streams_of(model, 2) as streams:
+    with threads_of(model, 2) as threads:
         for first, last, clear in ((0, 2, True), (2, 5, True), (5, 6, True), (6, 8, False)):
             inputs = batches_of(8)[first:last]
             for batch in inputs:
@@ -104,7 +104,7 @@ def test_a_vocabulary_of_which_few_rows_are_read() -> None:
             before = {} if clear else gradients_of(model)
             if clear:
                 model.zero_grad()
-            streams.backward(inputs, sentence_losses)
+            threads.backward(inputs, sentence_losses)
             found = gradients_of(model)
             plain = copy.deepcopy(model)
             plain.zero_grad()
@@ -129,8 +129,8 @@ def test_they_are_computed_by_as_many_threads() -> None:
         assert torch.get_num_threads() == max(1, everywhere // 2)
         return losses(of, batch)
 
-    with streams_of(model, 2) as streams:
-        streams.backward(batches_of(2), meeting)
+    with threads_of(model, 2) as threads:
+        threads.backward(batches_of(2), meeting)
     assert len(seen) == 2
     assert threading.get_ident() not in seen
 
@@ -143,10 +143,10 @@ def test_training_with_dropout_is_repeated_to_the_bit(precision: str) -> None:
         model = model_of(dropout=0.2)
         optimizer = make_optimizer(model, Optimization("adamw", learning_rate=1e-3, weight_decay=0.01))
         torch.manual_seed(9)
-        with streams_of(model, 2, precision) as streams:
+        with threads_of(model, 2, precision) as threads:
             for step in range(4):
                 optimizer.zero_grad()
-                streams.backward(batches_of(5)[step % 2 :], losses)
+                threads.backward(batches_of(5)[step % 2 :], losses)
                 optimizer.step()
         weights.append(copy.deepcopy(model.state_dict()))
     for name, value in weights[0].items():
@@ -156,26 +156,26 @@ def test_training_with_dropout_is_repeated_to_the_bit(precision: str) -> None:
 def test_they_train_whatever_the_model_does() -> None:
     """The model itself is evaluated in between, and may have been left so."""
     model, inputs = model_of(dropout=0.5), batches_of(2)
-    with streams_of(model.eval(), 2) as streams:
-        assert all(replica.training for replica in streams.replicas)
-        first, second = (streams.backward(inputs, losses) for _ in range(2))
+    with threads_of(model.eval(), 2) as threads:
+        assert all(replica.training for replica in threads.replicas)
+        first, second = (threads.backward(inputs, losses) for _ in range(2))
     assert not torch.equal(first[0], second[0])
     assert not model.training
 
 
 def test_dropout_differs_between_micro_batches_and_updates() -> None:
     model, (batch,) = model_of(dropout=0.5), batches_of(1)
-    with streams_of(model, 2) as streams:
-        found = [float(loss.sum()) for _ in range(2) for loss in streams.backward([batch, batch], losses)]
+    with threads_of(model, 2) as threads:
+        found = [float(loss.sum()) for _ in range(2) for loss in threads.backward([batch, batch], losses)]
     assert len(set(found)) == 4
 
 
 def test_gradients_are_added_to_those_that_are_there() -> None:
     model, inputs = model_of(), batches_of(2)
-    with streams_of(model, 2) as streams:
-        streams.backward(inputs, losses)
+    with threads_of(model, 2) as threads:
+        threads.backward(inputs, losses)
         once = gradients_of(model)
-        streams.backward(inputs, losses)
+        threads.backward(inputs, losses)
     for name, gradient in gradients_of(model).items():
         torch.testing.assert_close(gradient, 2 * once[name])
 
@@ -183,23 +183,23 @@ def test_gradients_are_added_to_those_that_are_there() -> None:
 def test_frozen_weights_stay_without_gradient_and_tied_ones_are_one() -> None:
     model = model_of()
     model.bert.encoder.layer[0].requires_grad_(False)
-    with streams_of(model, 2) as streams:
-        replica: Any = streams.replicas[1]
+    with threads_of(model, 2) as threads:
+        replica: Any = threads.replicas[1]
         assert replica.cls.predictions.decoder.weight is replica.bert.embeddings.word_embeddings.weight
         assert replica.bert.pooler.dense.weight.data_ptr() == model.bert.pooler.dense.weight.data_ptr()
-        streams.backward(batches_of(2), losses)
+        threads.backward(batches_of(2), losses)
     assert not any(name.startswith("bert.encoder.layer.0.") for name in gradients_of(model))
 
 
-def test_an_error_in_a_stream_is_raised_and_the_threads_end() -> None:
+def test_an_error_in_a_thread_is_raised_and_the_threads_end() -> None:
     model = model_of()
 
     def failing(of: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         raise torch.OutOfMemoryError("injected")
 
     before = threading.active_count()
-    with pytest.raises(torch.OutOfMemoryError), streams_of(model, 2) as streams:
-        streams.backward(batches_of(2), failing)
+    with pytest.raises(torch.OutOfMemoryError), threads_of(model, 2) as threads:
+        threads.backward(batches_of(2), failing)
     assert threading.active_count() == before
 
 

@@ -21,14 +21,17 @@ MAY_CHANGE_ON_RESUME = {
     "store", "out", "resume", "overwrite", "dry_run", "minutes", "steps", "epochs", "workers", "save_every",
     "eval_every", "micro_batch_size", "auto_micro_batch", "gradient_checkpointing", "patience", "tensorboard",
 }  # fmt: skip
-"""Options that a resumed run may be given anew: none of them changes what an update is."""
+"""Options that can change when a run is resumed, because they do not change its updates."""
 
-OF_ONE_CALL = {"overwrite", "resume", "dry_run"}
-"""Options that say how a run is started, not what it is."""
+NOT_STORED = {"overwrite", "resume", "dry_run"}
+"""Options of one call of `pretrain`, which are no settings of the run."""
 
 
 def resumed_options(options: PretrainOptions, started: PretrainingRecord) -> PretrainOptions:
-    """The options of the run that is resumed, with those that may change taken from the ones given now."""
+    """Return the options of a resumed run: those it was started with, changed by the options given now.
+
+    Raises OptionError if an option differs that must not change.
+    """
     given = options.model_fields_set
     stored = PretrainOptions.of_record(started.options)
     for name in sorted(given - MAY_CHANGE_ON_RESUME):
@@ -36,40 +39,40 @@ def resumed_options(options: PretrainOptions, started: PretrainingRecord) -> Pre
         if now != before:
             words = "without it" if before is None else f"with {before!r}"
             raise OptionError(
-                f"--{external_name(name)}: {options.out} was started {words}, found {now!r}; leave it out to go on, "
-                "or give another --out to start anew"
+                f"--{external_name(name)}: {options.out} was started {words}, found {now!r}. Leave the option out to "
+                "resume, or give a different --out to start a new run"
             )
     changed = {name: getattr(options, name) for name in given & MAY_CHANGE_ON_RESUME}
-    dropped = set(OF_ONE_CALL)
+    dropped = set(NOT_STORED)
     for rivals in ({"minutes", "steps", "epochs"}, {"micro_batch_size", "auto_micro_batch"}):
         if any(changed.get(name) for name in rivals):
             dropped |= rivals
-    kept = {name: getattr(stored, name) for name in PretrainOptions.model_fields if name not in dropped}
-    return PretrainOptions.build({name: value for name, value in (kept | changed).items() if value is not None})
+    unchanged = {name: getattr(stored, name) for name in PretrainOptions.model_fields if name not in dropped}
+    return PretrainOptions.build({name: value for name, value in (unchanged | changed).items() if value is not None})
 
 
 def is_done(components: Components, started: PretrainingRecord) -> bool:
-    """Whether a finished run has nothing left to do under the options that are given now."""
-    done, budget = started.result, components.budget
-    if done is None:
+    """Return whether a finished run has nothing left to do with the options given now."""
+    result, budget = started.result, components.budget
+    if result is None:
         return False
-    if done.stopped_early and components.options.patience == started.options.get("patience"):
+    if result.stopped_early and components.options.patience == started.options.get("patience"):
         return True
-    budget.tick(done.seconds)
-    return budget.is_over(done.steps)
+    budget.tick(result.seconds)
+    return budget.is_over(result.steps)
 
 
 def checkpoint_to_resume(options: PretrainOptions, folder: RecordedRun[PretrainingRecord]) -> Path | None:
-    """The newest checkpoint of a run that resumes. Raises OutputError if a finished run has none any more."""
+    """Return the newest checkpoint of a resumed run. Raises OutputError if a finished run has none left."""
     if not options.resume:
         return None
     checkpoint: Path | None = processes.broadcast_object(folder.newest_checkpoint() if processes.is_main() else None)
     if checkpoint is None and processes.broadcast_object(folder.finished):
         new = f"{options.out}-continued"
-        further = ["bertsmith", "pretrain", str(options.store), "--out", new, "--from", str(options.out)]
+        command = ["bertsmith", "pretrain", str(options.store), "--out", new, "--from", str(options.out)]
         raise OutputError(
-            f"--resume: {options.out} is finished and has no checkpoint any more, so it cannot be extended. Train it "
-            f"further as a new run:\n  {runnable(shlex.join(further))}"
+            f"--resume: {options.out} is finished and its checkpoints have been removed, so it cannot be extended. "
+            f"Continue training in a new run:\n  {runnable(shlex.join(command))}"
         )
     if checkpoint is not None:
         _check_shape(checkpoint, folder.record.model)
@@ -77,28 +80,28 @@ def checkpoint_to_resume(options: PretrainOptions, folder: RecordedRun[Pretraini
 
 
 def _check_shape(checkpoint: Path, expected: ModelSize) -> None:
-    """Raise ModelError if the shape of a checkpoint is not that of its run."""
+    """Raise ModelError if the shape of a checkpoint differs from that of its run."""
     for name, value in shape_of(load_config(str(checkpoint))):
         if value != getattr(expected, name):
             raise ModelError(
-                f"{checkpoint}: its {name.replace('_', ' ')} is {value:,}, this run has {getattr(expected, name):,}; "
-                "the checkpoint is of another run. Remove it to go on from the one before, or start again with "
+                f"{checkpoint}: found {name.replace('_', ' ')} {value:,}, expected {getattr(expected, name):,}; the "
+                "checkpoint belongs to a different run. Remove it to resume from the previous one, or start again with "
                 "--overwrite"
             )
 
 
 def interrupted(options: PretrainOptions, trainer: ExactTrainer) -> Interrupted:
-    """What is raised if a run is stopped by a signal."""
+    """Return the exception for a run that was stopped by a signal."""
     step = trainer.state.global_step
     return Interrupted(
-        f"stopped by {trainer.stop.requested} after update {step}; everything is saved in "
-        f"{options.out / 'checkpoints' / f'step-{step}'}. Go on with:\n"
+        f"stopped by {trainer.stop.requested} after update {step}; the state is saved in "
+        f"{options.out / 'checkpoints' / f'step-{step}'}. Resume with:\n"
         f"  {_resume_command(options)}"
     )
 
 
 def _resume_command(options: PretrainOptions) -> str:
-    """The command that resumes a run; its run.json has the other options."""
+    """Return the command that resumes a run; run.json holds the other options."""
     launcher: list[str] = []
     local, world = processes.local_world_size(), processes.world_size()
     if world > 1:

@@ -1,6 +1,6 @@
 """A forecast is what the model then has, computes and takes.
 
-`python tests/training/test_forecast.py '{"size": "mini", ...}'` measures one setting and prints the bytes that it took.
+`python tests/training/test_step_forecast.py '{"size": "mini", ...}'` measures one setting and prints the bytes it took.
 """
 
 from __future__ import annotations
@@ -19,15 +19,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig
 
 from bertsmith.models.bert import BertForPreTraining, parameter_count, set_dropout
-from bertsmith.models.fast.parts import fast
-from bertsmith.models.fast.working import WorkingCopies
+from bertsmith.models.fast.compute_weights import ComputeWeights
+from bertsmith.models.fast.fast_bert import fast
 from bertsmith.models.sizes import SIZES, bert_shape, make_config
 from bertsmith.runtime.computing import computing
-from bertsmith.training import forecast
+from bertsmith.training import step_forecast
 from bertsmith.training.clipping import clip_gradients
-from bertsmith.training.forecast import Memory, fitting_micro_batch, flops_per_example, memory, parameters
 from bertsmith.training.optimizers import make_optimizer
-from bertsmith.training.plan import Optimization
+from bertsmith.training.step_forecast import (
+    StepMemory,
+    count_parameters,
+    fitting_micro_batch,
+    flops_per_example,
+    forecast_memory,
+)
+from bertsmith.training.training_plan import Optimization
 
 SETTING: dict[str, Any] = {
     "micro_batch_size": 8,
@@ -72,12 +78,12 @@ def test_parameters_are_those_of_the_model(size: str, vocab_size: int) -> None:
     config = config_of(size, vocab_size)
     with torch.device("meta"):
         model = BertForPreTraining(config)
-    assert parameters(config) == parameter_count(model)
+    assert count_parameters(config) == parameter_count(model)
 
 
 def test_parameters_of_a_shape_of_its_own() -> None:
     config = config_of("tiny", 99, layers=3, hidden_size=96, attention_heads=4, intermediate_size=100, max_positions=40)
-    assert parameters(config) == parameter_count(BertForPreTraining(config))
+    assert count_parameters(config) == parameter_count(BertForPreTraining(config))
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -112,15 +118,15 @@ def test_what_autograd_keeps_is_known(
 
     batch = random_batch(config, examples, length, predictions)
     hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-    with fast(model, WorkingCopies.for_precision(precision)), hooks, computing(precision, "cpu"):
+    with fast(model, ComputeWeights.for_precision(precision)), hooks, computing(precision, "cpu"):
         loss_of(model, batch)
     saved = sum(tensor.untyped_storage().nbytes() for key, tensor in kept.items() if key not in weights)
 
-    layer = forecast._layer
-    monkeypatch.setattr(forecast, "HEAP", {"cpu": 1.0})
-    monkeypatch.setattr(forecast, "_layer", lambda *given, **more: (layer(*given, **more)[0], 0))
+    layer = step_forecast._layer
+    monkeypatch.setattr(step_forecast, "HEAP", {"cpu": 1.0})
+    monkeypatch.setattr(step_forecast, "_layer", lambda *given, **more: (layer(*given, **more)[0], 0))
     setting = SETTING | {"precision": precision, "dropout": dropout, "attention": attention}
-    expected = memory(config, **setting | {"predictions": predictions}).activations
+    expected = forecast_memory(config, **setting | {"predictions": predictions}).activations
     assert saved == pytest.approx(expected, rel=0.03)
 
 
@@ -131,7 +137,7 @@ def test_more_of_anything_takes_more(precision: str, device: str, checkpointing:
     setting = SETTING | {"precision": precision, "device": device, "gradient_checkpointing": checkpointing}
 
     def total(size: str = "mini", layers: int = 4, **changed: Any) -> int:
-        return memory(config_of(size, layers=layers), **setting | changed).total
+        return forecast_memory(config_of(size, layers=layers), **setting | changed).total
 
     for name, values in {"micro_batch_size": [8, 9, 32], "sequence_length": [128, 129, 512]}.items():
         totals = [total(**{name: value}) for value in values]
@@ -157,20 +163,20 @@ def test_the_optimizer_s_state_is_what_it_holds_after_a_step(optimizer: str) -> 
     parts = [stepped.muon, stepped.adamw] if optimizer == "muon" else [stepped]  # type: ignore[attr-defined]
     states = [value for part in parts for state in part.state.values() for value in state.values()]
     held = sum(value.numel() * value.element_size() for value in states if value.ndim)
-    expected = memory(config, **SETTING | {"optimizer": optimizer})
+    expected = forecast_memory(config, **SETTING | {"optimizer": optimizer})
     assert expected.optimizer == held
     assert expected.weights == expected.gradients == 4 * parameter_count(model)
 
 
 def test_the_total_is_the_sum() -> None:
-    found = asdict(memory(config_of("mini"), **SETTING))
-    assert found.pop("total") == sum(found.values()) + forecast.LIBRARIES["fp32"]
+    found = asdict(forecast_memory(config_of("mini"), **SETTING))
+    assert found.pop("total") == sum(found.values()) + step_forecast.LIBRARIES["fp32"]
 
 
 def test_the_plan_of_a_large_store_counts() -> None:
     config = config_of("mini")
-    planned = memory(config, **SETTING, sentences=1_000_000).total
-    assert planned - memory(config, **SETTING).total == 1_000_000 * forecast.PLANNED
+    planned = forecast_memory(config, **SETTING, sentences=1_000_000).total
+    assert planned - forecast_memory(config, **SETTING).total == 1_000_000 * step_forecast.BYTES_PER_SENTENCE
 
 
 @pytest.mark.parametrize(
@@ -192,8 +198,8 @@ def test_the_plan_of_a_large_store_counts() -> None:
     ],
 )
 def test_the_largest_micro_batch_that_fits(free: int, batch_size: int, expected: int | None) -> None:
-    def takes(micro_batch_size: int) -> Memory:
-        return Memory(0, 0, 0, 10 * micro_batch_size, 100 + 10 * micro_batch_size)
+    def takes(micro_batch_size: int) -> StepMemory:
+        return StepMemory(0, 0, 0, 10 * micro_batch_size, 100 + 10 * micro_batch_size)
 
     assert fitting_micro_batch(free, batch_size, takes) == expected
 
@@ -221,7 +227,7 @@ def test_a_real_step_takes_what_was_forecast(size: str, changed: dict[str, Any])
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert memory(config_of(size), **setting).total == pytest.approx(int(done.stdout), rel=0.2)
+    assert forecast_memory(config_of(size), **setting).total == pytest.approx(int(done.stdout), rel=0.2)
 
 
 def measure(size: str, vocab_size: int, micro_batches: int = 1, **setting: Any) -> int:
@@ -239,7 +245,7 @@ def measure(size: str, vocab_size: int, micro_batches: int = 1, **setting: Any) 
         model.activation_checkpointing_enable()
     optimizer = make_optimizer(model, Optimization(setting["optimizer"], learning_rate=1e-4, weight_decay=0.01))
     batch = random_batch(config, setting["micro_batch_size"], setting["sequence_length"], setting["predictions"])
-    with fast(model, WorkingCopies.for_precision(setting["precision"])):
+    with fast(model, ComputeWeights.for_precision(setting["precision"])):
         for _ in range(3):
             for _ in range(micro_batches):
                 with computing(setting["precision"], "cpu"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -14,60 +14,59 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import DefaultFlowCallback
 
 from bertsmith.training import budget as budget_module
-from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.budget import Budget
-from bertsmith.training.conduct import Conduct
-from bertsmith.training.course import Course, Ramp, Update
+from bertsmith.training.micro_batches import Batch
 from bertsmith.training.trainer import ExactTrainer
+from bertsmith.training.update_sampler import BatchRamp, Update, UpdateSampler
 from bertsmith.verbs.pretrain import pretrain
 
 Weights = dict[str, torch.Tensor]
 WeightsOf = Callable[[Path], Weights]
 MetricsOf = Callable[[Path], list[dict[str, Any]]]
 Options = dict[str, Any]
-Batch = dict[str, Any]
 
 
 def test_without_phases_or_a_ramp_updates_take_one_example_after_another() -> None:
-    assert list(Course(Budget(steps=3), 16)) == [Update(0, 0, 16), Update(0, 16, 16), Update(0, 32, 16)]
+    assert list(UpdateSampler(Budget(steps=3), 16)) == [Update(0, 0, 16), Update(0, 16, 16), Update(0, 32, 16)]
 
 
 def test_the_short_phase_ends_at_its_share_of_the_updates() -> None:
-    updates = list(Course(Budget(steps=10), 4, short_share=0.75))
+    updates = list(UpdateSampler(Budget(steps=10), 4, short_share=0.75))
     assert [update.phase for update in updates] == [0] * 8 + [1] * 2, "the update at 0.7 is the last before 0.75"
     assert [update.first for update in updates] == [4 * number for number in range(8)] + [0, 4]
 
 
 def test_a_ramp_rises_in_steps_of_its_first_size() -> None:
-    updates = list(Course(Budget(steps=8), 16, ramp=Ramp(4, 0.5)))
+    updates = list(UpdateSampler(Budget(steps=8), 16, ramp=BatchRamp(4, 0.5)))
     assert [update.examples for update in updates] == [4, 4, 8, 12, 16, 16, 16, 16]
 
 
 def test_a_ramp_to_a_size_that_its_first_does_not_divide() -> None:
-    updates = list(Course(Budget(steps=8), 16, ramp=Ramp(6, 0.5)))
+    updates = list(UpdateSampler(Budget(steps=8), 16, ramp=BatchRamp(6, 0.5)))
     assert [update.examples for update in updates] == [6, 6, 6, 12, 16, 16, 16, 16]
 
 
 def test_the_same_examples_again() -> None:
-    assert list(Course(Budget(steps=3), 16, same=True)) == [Update(0, 0, 16)] * 3
+    assert list(UpdateSampler(Budget(steps=3), 16, repeat_first=True)) == [Update(0, 0, 16)] * 3
 
 
 shares = st.floats(0.01, 0.99)
 
 
 @st.composite
-def courses(draw: st.DrawFn) -> Callable[[], Course]:
+def courses(draw: st.DrawFn) -> Callable[[], UpdateSampler]:
     """A way to make the same course again."""
     steps, batch_size = draw(st.integers(1, 60)), draw(st.integers(2, 64))
-    ramp = draw(st.none() | st.builds(Ramp, st.integers(1, batch_size - 1), shares))
+    ramp = draw(st.none() | st.builds(BatchRamp, st.integers(1, batch_size - 1), shares))
     short_share = draw(st.just(1.0) | shares)
-    return lambda: Course(Budget(steps=steps), batch_size, ramp=ramp, short_share=short_share)
+    return lambda: UpdateSampler(Budget(steps=steps), batch_size, ramp=ramp, short_share=short_share)
 
 
 @given(courses())
-def test_every_example_of_a_phase_is_taken_once_and_in_order(make: Callable[[], Course]) -> None:
+def test_every_example_of_a_phase_is_taken_once_and_in_order(make: Callable[[], UpdateSampler]) -> None:
     course, taken = make(), [0, 0]
     assert course.budget.steps is not None
     updates = list(course)
@@ -85,7 +84,7 @@ def test_every_example_of_a_phase_is_taken_once_and_in_order(make: Callable[[], 
 
 
 @given(courses())
-def test_a_ramp_is_monotone_and_full_at_its_share(make: Callable[[], Course]) -> None:
+def test_a_ramp_is_monotone_and_full_at_its_share(make: Callable[[], UpdateSampler]) -> None:
     course = make()
     assert course.budget.steps is not None
     sizes = [update.examples for update in course]
@@ -100,7 +99,7 @@ def test_a_ramp_is_monotone_and_full_at_its_share(make: Callable[[], Course]) ->
 
 
 @given(courses(), st.data())
-def test_a_course_goes_on_anywhere(make: Callable[[], Course], data: st.DataObject) -> None:
+def test_a_course_goes_on_anywhere(make: Callable[[], UpdateSampler], data: st.DataObject) -> None:
     whole = list(make())
     at = data.draw(st.integers(0, len(whole)))
     taken = [sum(update.examples for update in whole[:at] if update.phase == phase) for phase in (0, 1)]
@@ -112,7 +111,7 @@ def test_a_course_goes_on_anywhere(make: Callable[[], Course], data: st.DataObje
 def test_with_minutes_phases_and_ramp_follow_the_clock() -> None:
     budget = Budget(minutes=1)
     budget.start()
-    updates = iter(Course(budget, 8, ramp=Ramp(2, 0.25), short_share=0.5))
+    updates = iter(UpdateSampler(budget, 8, ramp=BatchRamp(2, 0.25), short_share=0.5))
     assert list(islice(updates, 3)) == [Update(0, 0, 2), Update(0, 2, 2), Update(0, 4, 2)], "the clock stands still"
     budget.tick(14.9)
     assert next(updates) == Update(0, 6, 6)
@@ -123,35 +122,6 @@ def test_with_minutes_phases_and_ramp_follow_the_clock() -> None:
     assert next(updates) == Update(1, 8, 8)
 
 
-# The shares of processes
-
-
-def make_batch(numbers: Sequence[int]) -> Batch:
-    return {"numbers": list(numbers), "loss_counts": torch.tensor([3.0, 1.0]), "num_tokens": 7}
-
-
-@given(st.integers(0, 200), st.integers(1, 70), st.integers(1, 9), st.integers(1, 40))
-def test_processes_share_every_update(first: int, examples: int, world_size: int, micro: int) -> None:
-    update, everyone = Update(0, first, examples), []
-    for rank in range(world_size):
-        environment = {"RANK": str(rank), "WORLD_SIZE": str(world_size)}
-        with mock.patch.dict("os.environ", environment):
-            everyone.append(UpdateBatches([make_batch], micro_batch_size=micro).parts(update))
-    assert len({len(parts) for parts in everyone}) == 1, "processes wait for each other in every micro-batch"
-    assert all(len(part) <= micro for parts in everyone for part in parts)
-    taken = [number for parts in everyone for part in parts for number in part]
-    assert taken == list(range(first, first + examples))
-
-
-def test_an_empty_micro_batch_has_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
-    _, (full, empty) = UpdateBatches([make_batch], micro_batch_size=7)[Update(0, 100, 15)]
-    assert full["numbers"] == list(range(108, 115)) and "without_weight" not in full
-    assert empty["numbers"] == [114] and empty["without_weight"]
-    assert empty["loss_counts"].tolist() == [0, 0] and empty["num_tokens"] == 0
-
-
 # Runs
 
 
@@ -159,20 +129,21 @@ def test_an_empty_micro_batch_has_no_weight(monkeypatch: pytest.MonkeyPatch) -> 
 def watched() -> Iterator[list[tuple[Update, list[Batch]]]]:
     """The updates that runs make in the meantime, with their micro-batches."""
     seen: list[tuple[Update, list[Batch]]] = []
-    original = ExactTrainer.training_step
+    original = ExactTrainer.make_update
 
-    def training_step(self: ExactTrainer, model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
-        seen.append(inputs)
-        return original(self, model, inputs, *rest, **more)
+    def make_update(self: ExactTrainer, model: Any, update: Update, batches: list[Batch]) -> None:
+        seen.append((update, batches))
+        original(self, model, update, batches)
 
-    with mock.patch.object(ExactTrainer, "training_step", training_step):
+    with mock.patch.object(ExactTrainer, "make_update", make_update):
         yield seen
 
 
 def shapes(seen: list[tuple[Update, list[Batch]]]) -> list[tuple[int, int]]:
     """Examples and positions of each update."""
     return [
-        (sum(len(batch["input_ids"]) for batch in batches), batches[0]["input_ids"].shape[1]) for _, batches in seen
+        (sum(len(batch.inputs["input_ids"]) for batch in batches), batches[0].inputs["input_ids"].shape[1])
+        for _, batches in seen
     ]
 
 
@@ -232,9 +203,7 @@ def test_one_batch_again_and_again(little_store: Path, options: Options, metrics
     _, first = seen[0]
     for _, batches in seen[1:]:
         for one, other in zip(first, batches, strict=True):
-            assert all(
-                torch.equal(value, other[name]) for name, value in one.items() if isinstance(value, torch.Tensor)
-            )
+            assert all(torch.equal(value, other.inputs[name]) for name, value in one.inputs.items())
     losses = [line["mlm_loss"] for line in metrics_of(tmp_path / "run") if "grad_norm" in line]
     assert losses[-1] < 0.8 * losses[0]
 
@@ -251,14 +220,13 @@ class _Clock(SimpleNamespace):
 @pytest.fixture
 def six_seconds_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock on which every update takes six seconds."""
-    clock, original = _Clock(), Conduct.on_step_begin
+    clock = _Clock()
 
-    def on_step_begin(self: Conduct, *args: Any, **rest: Any) -> None:
-        original(self, *args, **rest)
+    def on_step_begin(*_: Any, **__: Any) -> None:
         clock.now += 6
 
     monkeypatch.setattr(budget_module, "time", clock)
-    monkeypatch.setattr(Conduct, "on_step_begin", on_step_begin)
+    monkeypatch.setattr(DefaultFlowCallback, "on_step_begin", on_step_begin)
 
 
 @pytest.mark.usefixtures("six_seconds_an_update")

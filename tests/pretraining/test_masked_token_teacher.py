@@ -17,13 +17,13 @@ from torch.nn import functional
 
 from bertsmith.errors import BertsmithError, ModelError, OptionError
 from bertsmith.models.bert import BertForPreTraining
-from bertsmith.models.fast.parts import fast
-from bertsmith.models.fast.working import WorkingCopies
+from bertsmith.models.fast.compute_weights import ComputeWeights
+from bertsmith.models.fast.fast_bert import fast
 from bertsmith.models.loading import quiet_transformers
+from bertsmith.pretraining.masked_token_teacher import MaskedTokenTeacher
 from bertsmith.pretraining.objective_losses import loss_sums
-from bertsmith.pretraining.teacher import Teacher
 from bertsmith.tokenization.folder import load_tokenizer
-from bertsmith.training.streams import Streams
+from bertsmith.training.micro_batch_threads import MicroBatchThreads
 from bertsmith.verbs.prepare import prepare
 from bertsmith.verbs.pretrain import pretrain
 
@@ -49,8 +49,8 @@ def a_bert(width: int = 32, *, rows: int = ENTRIES, seed: int = 0) -> BertForPre
     return model.train()
 
 
-def a_teacher(weight: float = 0.5, temperature: float = 2.0, **shape: int) -> Teacher:
-    return Teacher(a_bert(48, seed=1, **shape), ENTRIES, weight=weight, temperature=temperature)
+def a_teacher(weight: float = 0.5, temperature: float = 2.0, **shape: int) -> MaskedTokenTeacher:
+    return MaskedTokenTeacher(a_bert(48, seed=1, **shape), ENTRIES, weight=weight, temperature=temperature)
 
 
 def a_batch() -> dict[str, Tensor]:
@@ -99,18 +99,18 @@ def test_losses_and_gradients_are_those_of_the_formula(weight: float, temperatur
         torch.testing.assert_close(ours[name], gradient, atol=1e-5, rtol=1e-4, msg=name)
 
 
-def test_the_fast_step_and_streams_give_the_same() -> None:
+def test_the_fast_operations_and_threads_give_the_same() -> None:
     teacher, student, batch = a_teacher(), a_bert(), a_batch()
     compute = loss_sums(NAMES, teacher)
     plain = copy.deepcopy(student)
     expected = compute(plain, batch)
     expected.sum().backward()
     quick = copy.deepcopy(student)
-    with fast(quick, WorkingCopies.for_precision("fp32")):
+    with fast(quick, ComputeWeights.for_precision("fp32")):
         found = compute(quick, batch)
         found.sum().backward()
-    with Streams(student, 2, WorkingCopies.for_precision("fp32"), precision="fp32") as streams:
-        both = streams.backward([batch, batch], compute)
+    with MicroBatchThreads(student, 2, ComputeWeights.for_precision("fp32"), precision="fp32") as threads:
+        both = threads.backward([batch, batch], compute)
     torch.testing.assert_close(found, expected)
     for losses in both:
         torch.testing.assert_close(losses, expected.detach())
@@ -146,7 +146,7 @@ def test_a_teacher_does_not_learn() -> None:
 def test_its_answers_are_in_the_precision_of_the_run() -> None:
     positions = torch.tensor([1, 17])
     for precision, expected in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        teacher = Teacher(a_bert(48, seed=1), ENTRIES, weight=0.5, temperature=2.0, precision=precision)
+        teacher = MaskedTokenTeacher(a_bert(48, seed=1), ENTRIES, weight=0.5, temperature=2.0, precision=precision)
         assert teacher.logits(a_batch(), positions).dtype == expected
 
 
@@ -184,7 +184,7 @@ def test_a_run_does_not_replace_its_teacher_and_goes_on_with_the_same(
     out = pretrain(store, out=tmp_path / "run", steps=1, teacher=str(teacher), **tiny).run
     pretrain(store, out=tmp_path / "else", steps=1, **tiny)
     shutil.copyfile(tmp_path / "else" / "model.safetensors", teacher / "model.safetensors")
-    with pytest.raises(OptionError, match=r"not those that .* was started with"):
+    with pytest.raises(OptionError, match=r"its weights have changed since .* was started"):
         pretrain(store, out=out, steps=2, resume=True)
 
 
@@ -232,7 +232,7 @@ def other_words(corpus_file: Path, tmp_path: Path) -> Path:
 
 
 def test_another_tokenizer_is_refused(run: Path, other_words: Path, tmp_path: Path, tiny: dict[str, Any]) -> None:
-    with pytest.raises(ModelError, match=r"^--teacher .*another one than that of .*--tokenizer [^ \n]*$"):
+    with pytest.raises(ModelError, match=r"^--teacher .*its tokenizer differs from that of .*--tokenizer [^ \n]*$"):
         pretrain(other_words, out=tmp_path / "run", steps=1, teacher=str(run), **tiny)
     assert not (tmp_path / "run").exists()
 
@@ -248,9 +248,9 @@ def test_all_that_is_wrong_with_a_teacher_is_said_at_once(
     with pytest.raises(ModelError) as raised:
         pretrain(other_words, out=tmp_path / "run", steps=1, teacher=str(encoder), **tiny)
     tokenizer, head = str(raised.value).splitlines()
-    assert tokenizer.startswith(f"--teacher {encoder}: its tokenizer is another one than that of {other_words}")
+    assert tokenizer.startswith(f"--teacher {encoder}: its tokenizer differs from that of {other_words}")
     assert tokenizer.endswith(f"bertsmith prepare SOURCE --out STORE --tokenizer {encoder}")
-    assert head.startswith(f"--teacher {encoder}: has no trained head for masked language modelling")
+    assert head.startswith(f"--teacher {encoder}: it has no trained head for masked language modelling")
     assert f"bertsmith pretrain STORE --out TEACHER --from {encoder} --objective mlm" in head
 
 
@@ -265,7 +265,7 @@ def test_a_teacher_without_a_head_or_with_too_few_positions_is_refused(
     with pytest.raises(ModelError, match=rf"^[^\n]*no trained head for masked.* pretrain {store} --out TEACHER"):
         pretrain(store, out=tmp_path / "run", steps=1, teacher=str(tmp_path / "encoder"), **tiny)
     longer = {**tiny, "max_positions": 128, "sequence_length": 100}
-    with pytest.raises(OptionError, match=r"has 64 positions; give --sequence-length 64 or less"):
+    with pytest.raises(OptionError, match=r"has 64 positions: give --sequence-length 64 or less"):
         pretrain(store, out=tmp_path / "run", steps=1, teacher=str(run), **longer)
     with pytest.raises(BertsmithError, match="no such folder"):
         pretrain(store, out=tmp_path / "run", steps=1, teacher=str(tmp_path / "nowhere"), **tiny)

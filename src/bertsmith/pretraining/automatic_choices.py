@@ -1,4 +1,4 @@
-"""The choices that the options of a run leave open: each a value with its reason."""
+"""Automatic choices: values for what the options of a run leave open, each with its reason."""
 
 from __future__ import annotations
 
@@ -20,35 +20,36 @@ from bertsmith.runtime.machine import (
 )
 from bertsmith.runtime.peak import free_memory
 from bertsmith.training.budget import Budget
-from bertsmith.training.plan import Computation
+from bertsmith.training.training_plan import Computation
 
-MASK_RATE = 0.25, "from scratch more predictions of an example teach more"
-CONTINUED_MASK_RATE = 0.15, "that of BERT, for a model that continues"
-"""The share of tokens that are predicted, and why."""
+MASK_RATE = 0.25, "from scratch, more predictions per example teach more"
+CONTINUED_MASK_RATE = 0.15, "BERT's own rate, for continued pre-training"
+"""The share of tokens that are predicted, and the reason."""
 
 OVERFIT_STEPS = 200
-"""Updates of a run over one batch, if the options do not say how many."""
+"""Updates of a run with `--overfit-one-batch` and no other length."""
 
 DEFAULT_MINUTES = 10.0
 
 
 @dataclass(frozen=True)
 class Platform:
-    """What a run computes with on this machine."""
+    """Device, precision and other settings of this machine that a run computes with."""
 
     process: list[AutomaticChoice]
     device: AutomaticChoice
     precision: AutomaticChoice
     attention: AutomaticChoice
-    streams: AutomaticChoice
+    micro_batch_threads: AutomaticChoice
+    """Named `streams` in run.json."""
     free: int
-    """Bytes that one process may take, the same number for all."""
+    """Bytes that each process may use."""
 
     def computation(self, options: PretrainOptions) -> Computation:
         """How an update is computed."""
         return Computation(
             self.precision.value,
-            int(self.streams.value),
+            int(self.micro_batch_threads.value),
             sharded=options.fsdp,
             compiled=options.compile,
             workers=options.workers,
@@ -56,31 +57,31 @@ class Platform:
 
 
 def choose_platform(options: PretrainOptions, started: PretrainingRecord | None) -> Platform:
-    """Device, precision, attention and streams; a run that resumes keeps what it `started` with."""
+    """Choose device, precision, attention and threads; a resumed run keeps what it was `started` with."""
     process = prepare_process(save_memory=options.gradient_checkpointing)
     device = choose_device()
-    # One number for all processes, as they compute micro-batches of one size.
+    # All processes compute micro-batches of the same size, so the one with the least memory decides.
     free = int(-processes.all_reduce_max([-share_of_memory(free_memory(device.value))])[0])
     precision = choose_precision(options.precision, device.value)
     attention = choose_attention(options.attention, device.value)
-    streams = choose_streams(device.value, examples=options.batch_size, whole=_undivided(options))
+    threads = choose_streams(device.value, examples=options.batch_size, whole=_reason_against_threads(options))
     if started is not None:
         precision = as_started(precision, started.precision)
-        streams = as_started(streams, started.streams)
-    return Platform(process, device, precision, attention, streams, free)
+        threads = as_started(threads, started.streams)
+    return Platform(process, device, precision, attention, threads, free)
 
 
-def _undivided(options: PretrainOptions) -> str | None:
-    """Why the step of a run cannot be divided into streams."""
+def _reason_against_threads(options: PretrainOptions) -> str | None:
+    """Return why micro-batches cannot be computed in parallel threads, None if they can."""
     if options.gradient_checkpointing:
-        return "layers that are computed twice take torch's own random state"
+        return "--gradient-checkpointing draws dropout from the one random state of torch"
     if options.compile:
-        return "torch.compile makes the step"
+        return "--compile compiles the whole step"
     return None
 
 
 def choose_mask_rate(options: PretrainOptions) -> tuple[float, list[AutomaticChoice]]:
-    """The share of tokens that are predicted."""
+    """Choose the share of tokens that are predicted."""
     if options.mask_rate is not None:
         return options.mask_rate, []
     rate, reason = MASK_RATE if options.from_ is None else CONTINUED_MASK_RATE
@@ -88,7 +89,7 @@ def choose_mask_rate(options: PretrainOptions) -> tuple[float, list[AutomaticCho
 
 
 def choose_budget(options: PretrainOptions, examples: int) -> tuple[Budget, list[AutomaticChoice]]:
-    """How long the run trains; `examples` are those of one pass."""
+    """Choose how long the run trains; `examples` is the number of examples per pass over the text."""
     if options.steps is not None:
         return Budget(steps=options.steps), []
     if options.epochs is not None:

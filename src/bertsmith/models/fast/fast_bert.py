@@ -1,4 +1,4 @@
-"""A stock BERT that computes by the fast operations for as long as it trains."""
+"""A stock BERT that uses the fast operations while it trains."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bertsmith.models.fast.adapters import with_adapters
+from bertsmith.models.fast.compute_weights import ComputeWeights
 from bertsmith.models.fast.dropout import BITS, keep_mask
 from bertsmith.models.fast.operations import AddAndNorm, Attention, Dropout, Linear
 from bertsmith.models.fast.vocabulary import DecoderLoss, EmbeddingSum, SharedGradient
-from bertsmith.models.fast.working import WorkingCopies
 
 NOT_ATTENDED = -1e9
-"""What is added to the scores of a padded position, and the logit of an entry that fills the vocabulary up."""
+"""Added to the scores of padded positions; also the logit of entries that pad the vocabulary."""
 
 
-class FastParts:
-    """What stands in for the parts of one BERT: embeddings, layers, and the loss of its decoder."""
+class FastBert:
+    """The forward methods that replace those of one BERT: embeddings, layers, dropout, and the loss of the decoder."""
 
     def __init__(
         self,
-        copies: WorkingCopies,
+        weights: ComputeWeights,
         *,
         attention: str,
         generator: torch.Generator | None = None,
-        rows_alone: bool = False,
+        sparse_rows: bool = False,
     ) -> None:
-        self.copies, self.attention, self.generator = copies, attention, generator
+        self.weights, self.attention, self.generator = weights, attention, generator
         self.shared = SharedGradient()
-        self.shared.rows_alone = rows_alone
+        self.shared.sparse_rows = sparse_rows
 
     def embeddings(
         self, module: Any, input_ids: Any = None, token_type_ids: Any = None, position_ids: Any = None, **others: Any
     ) -> Tensor:
-        """`BertEmbeddings.forward`."""
+        """Replace `BertEmbeddings.forward`."""
         if input_ids is None or position_ids is not None:
             hidden: Tensor = type(module).forward(
                 module, input_ids=input_ids, token_type_ids=token_type_ids, position_ids=position_ids, **others
@@ -54,11 +54,11 @@ class FastParts:
         )
         norm = module.LayerNorm
         normal = functional.layer_norm(total, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-        return self.dropout(module.dropout, normal.to(self.copies.dtype))
+        return self.dropout(module.dropout, normal.to(self.weights.dtype))
 
     def dropout(self, module: nn.Dropout, values: Tensor) -> Tensor:
-        """`Dropout.forward`."""
-        mask, scale = self._kept(values.shape, values, module)
+        """Replace `Dropout.forward`."""
+        mask, scale = self._dropout_mask(values.shape, values, module)
         if mask is None:
             return values
         dropped: Tensor = Dropout.apply(values, mask, scale)  # type: ignore[no-untyped-call]
@@ -67,8 +67,8 @@ class FastParts:
     def layer(
         self, module: Any, hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **__: Any
     ) -> Tensor:
-        """`BertLayer.forward` of an encoder; the mask is as stock makes it, [batch, 1, 1 or length, length]."""
-        if module.gradient_checkpointing and module.training:  # stock does it around the forward of the class
+        """Replace `BertLayer.forward` of an encoder; the mask is stock's, [batch, 1, 1 or length, length]."""
+        if module.gradient_checkpointing and module.training:  # stock does this in the forward of the class
             recomputed: Tensor = module._gradient_checkpointing_func(
                 partial(self._layer, module), hidden_states, attention_mask
             )
@@ -78,7 +78,7 @@ class FastParts:
     def _layer(self, module: Any, hidden_states: Tensor, attention_mask: Tensor | None) -> Tensor:
         shape = hidden_states.shape
         with torch.autocast(hidden_states.device.type, enabled=False):
-            rows = hidden_states.to(self.copies.dtype).reshape(-1, shape[-1])
+            rows = hidden_states.to(self.weights.dtype).reshape(-1, shape[-1])
             inner, outer = module.attention.self, module.attention.output
             projected = self.linear(rows, inner.query, inner.key, inner.value).view(*shape[:2], 3 * shape[2])
             context = self._attend(projected, attention_mask, inner).view(-1, shape[-1])
@@ -88,54 +88,54 @@ class FastParts:
         return rows.view(shape)
 
     def decoder_loss(self, predictions: Any, hidden: Tensor, labels: Tensor) -> Tensor:
-        """The summed loss in nats of `BertLMPredictionHead` at [predictions, hidden]."""
+        """Return the summed loss in nats of `BertLMPredictionHead` for hidden states of [predictions, hidden]."""
         transform, decoder = predictions.transform, predictions.decoder
         with torch.autocast(hidden.device.type, enabled=False):
-            rows = transform.transform_act_fn(self.linear(hidden.to(self.copies.dtype), transform.dense))
+            rows = transform.transform_act_fn(self.linear(hidden.to(self.weights.dtype), transform.dense))
             norm = transform.LayerNorm
             rows = AddAndNorm.apply(rows, torch.zeros_like(rows), norm.weight, norm.bias, norm.eps, None, 1.0)  # type: ignore[no-untyped-call]
-            weight = self.copies.of_vocabulary(decoder.weight, 0.0)
-            bias = self.copies.of_vocabulary(decoder.bias, NOT_ATTENDED)
+            weight = self.weights.padded_vocabulary(decoder.weight, 0.0)
+            bias = self.weights.padded_vocabulary(decoder.bias, NOT_ATTENDED)
             loss: Tensor = DecoderLoss.apply(  # type: ignore[no-untyped-call]
                 rows, labels, weight, bias, decoder.weight, decoder.bias, self.shared
             )
         return loss
 
     def linear(self, rows: Tensor, *modules: Any) -> Tensor:
-        """The rows through one or several linear layers at once, with or without adapters."""
+        """Return the outputs of one or several linear layers, with or without adapters, concatenated."""
         weights, biases = [module.weight for module in modules], [module.bias for module in modules]
         result: Tensor = Linear.apply(  # type: ignore[no-untyped-call]
-            rows, self.copies.of(*weights), self.copies.of(*biases), *weights, *biases
+            rows, self.weights.joined(*weights), self.weights.joined(*biases), *weights, *biases
         )
         return with_adapters(rows, result, modules)
 
     def _attend(self, projected: Tensor, mask: Tensor | None, inner: Any) -> Tensor:
         batch, length, triple = projected.shape
         heads, probability = inner.num_attention_heads, _active(inner.dropout)
-        # Padding is all that is masked, so every row of a mask is the same.
+        # Only padding is masked, so all rows of a mask are the same.
         row = None if mask is None else mask[:, :, -1:, :]
         if self.attention == "sdpa":
-            parts = projected.view(batch, length, 3, heads, triple // 3 // heads).permute(2, 0, 3, 1, 4)
-            query, key, value = parts.unbind(0)
+            by_kind = projected.view(batch, length, 3, heads, triple // 3 // heads).permute(2, 0, 3, 1, 4)
+            query, key, value = by_kind.unbind(0)
             context = functional.scaled_dot_product_attention(query, key, value, attn_mask=row, dropout_p=probability)
             return context.transpose(1, 2).reshape(batch, length, triple // 3)
         if row is not None and row.dtype == torch.bool:
             row = torch.zeros_like(row, dtype=projected.dtype).masked_fill_(~row, NOT_ATTENDED)
         elif row is not None:
             row = row.to(projected.dtype).clamp(min=NOT_ATTENDED)
-        mask, scale = self._kept((batch * heads, length, length), projected, inner.dropout)
+        mask, scale = self._dropout_mask((batch * heads, length, length), projected, inner.dropout)
         attended: Tensor = Attention.apply(projected, row, heads, mask, scale)  # type: ignore[no-untyped-call]
         return attended
 
     def _add_and_norm(self, rows: Tensor, residual: Tensor, module: Any) -> Tensor:
         norm = module.LayerNorm
         result: Tensor = AddAndNorm.apply(  # type: ignore[no-untyped-call]
-            rows, residual, norm.weight, norm.bias, norm.eps, *self._kept(rows.shape, rows, module.dropout)
+            rows, residual, norm.weight, norm.bias, norm.eps, *self._dropout_mask(rows.shape, rows, module.dropout)
         )
         return result
 
-    def _kept(self, shape: Sequence[int], like: Tensor, module: nn.Dropout) -> tuple[Tensor | None, float]:
-        """What a layer of dropout keeps of something of this shape now, and what that is multiplied by."""
+    def _dropout_mask(self, shape: Sequence[int], like: Tensor, module: nn.Dropout) -> tuple[Tensor | None, float]:
+        """Draw the mask of a dropout layer; return it with the factor for kept values. None and 1 without dropout."""
         probability = _active(module)
         if not probability:
             return None, 1.0
@@ -147,43 +147,44 @@ class FastParts:
 
 
 def _active(dropout: nn.Dropout) -> float:
-    """The probability that a layer of dropout has now."""
+    """Return the probability of a dropout layer; 0 while it is not training."""
     return float(dropout.p) if dropout.training else 0.0
 
 
 def encoder_of(model: nn.Module) -> transformers.BertModel | None:
-    """The encoder of a model that can compute by the fast operations, None where there is none."""
+    """Return the encoder of a model for which there are fast operations; None if it has none."""
     bert = next((module for module in model.modules() if isinstance(module, transformers.BertModel)), None)
     return None if bert is None or bert.config.is_decoder else bert
 
 
 @contextmanager
 def fast(
-    model: Any, copies: WorkingCopies, *, generator: torch.Generator | None = None, rows_alone: bool = False
+    model: Any, weights: ComputeWeights, *, generator: torch.Generator | None = None, sparse_rows: bool = False
 ) -> Iterator[None]:
-    """Let the encoder in a model, and a head that asks for it (`model.fast`), compute by the fast operations.
+    """Switch the encoder of a model to the fast operations, and a head that uses `model.fast`.
 
-    A model without a stock BERT encoder is left as it is.
+    A model without a stock BERT encoder stays as it is.
 
     Args:
-        generator: what dropout draws its seeds from, torch's own by default.
-        rows_alone: the gradient of the word embeddings may be sparse (`SharedGradient.rows_alone`).
+        generator: the source of dropout's seeds; torch's default generator if None.
+        sparse_rows: whether the gradient of the word embeddings may be sparse (`SharedGradient.sparse_rows`).
     """
     bert = encoder_of(model)
     if bert is None:
         yield
         return
-    parts = FastParts(copies, attention=bert.config._attn_implementation, generator=generator, rows_alone=rows_alone)
+    attention = bert.config._attn_implementation
+    replacement = FastBert(weights, attention=attention, generator=generator, sparse_rows=sparse_rows)
     inside = set(bert.modules())
-    heads = [module for module in model.modules() if isinstance(module, nn.Dropout) and module not in inside]
+    head_dropouts = [module for module in model.modules() if isinstance(module, nn.Dropout) and module not in inside]
     replaced: list[tuple[Any, Callable[..., Tensor]]] = [
-        (bert.embeddings, parts.embeddings),
-        *((layer, parts.layer) for layer in bert.encoder.layer),
-        *((module, parts.dropout) for module in heads),
+        (bert.embeddings, replacement.embeddings),
+        *((layer, replacement.layer) for layer in bert.encoder.layer),
+        *((module, replacement.dropout) for module in head_dropouts),
     ]
     for module, forward in replaced:
         module.forward = partial(forward, module)
-    model.fast = parts
+    model.fast = replacement
     try:
         yield
     finally:
@@ -194,13 +195,13 @@ def fast(
 
 @contextmanager
 def in_float32(model: Any) -> Iterator[None]:
-    """Let a model that computes by the fast operations multiply in float32, as it does when it is loaded again."""
-    parts: FastParts | None = getattr(model, "fast", None)
-    if parts is None:
+    """Let a model with fast operations compute in float32, as it will when it is loaded again."""
+    active: FastBert | None = getattr(model, "fast", None)
+    if active is None:
         yield
         return
-    copies, parts.copies = parts.copies, WorkingCopies(torch.float32)
+    weights, active.weights = active.weights, ComputeWeights(torch.float32)
     try:
         yield
     finally:
-        parts.copies = copies
+        active.weights = weights

@@ -12,16 +12,20 @@ from unittest import mock
 import pytest
 import torch
 
-from bertsmith.errors import BertsmithError
+from bertsmith.errors import BertsmithError, DivergedError
 from bertsmith.pretraining import components
 from bertsmith.pretraining.example_batches import PretrainingBatches
+from bertsmith.training.micro_batches import Batch, MicroBatchDataset
+from bertsmith.training.non_finite import check_finite, has_finite_losses, name_non_finite_examples
+from bertsmith.training.training_plan import Losses
+from bertsmith.training.update_sampler import Update
 from bertsmith.verbs.pretrain import pretrain
 
 Weights = dict[str, torch.Tensor]
 WeightsOf = Callable[[Path], Weights]
 Identical = Callable[[Weights, Weights], None]
 Options = dict[str, Any]
-Losses = Callable[[torch.nn.Module, dict[str, Any]], torch.Tensor]
+LossSums = Callable[[torch.nn.Module, dict[str, Any]], torch.Tensor]
 
 
 @contextmanager
@@ -29,7 +33,7 @@ def changed_losses(change: Callable[[torch.nn.Module, dict[str, Any], torch.Tens
     """Let the losses of training, and of nothing else, pass through a function."""
     original = components.loss_sums
 
-    def loss_sums(names: Sequence[str], teacher: None) -> Losses:
+    def loss_sums(names: Sequence[str], teacher: None) -> LossSums:
         compute = original(names, teacher)
         return lambda model, batch: change(model, batch, compute(model, batch))
 
@@ -46,10 +50,10 @@ def a_poisoned_example(seen: dict[str, Any]) -> Iterator[None]:
     """The losses of a batch with this example are not finite; `seen` gets its description and the model's weights."""
     original = PretrainingBatches.__call__
 
-    def call(self: PretrainingBatches, numbers: Sequence[int]) -> dict[str, Any]:
+    def call(self: PretrainingBatches, numbers: Sequence[int]) -> Batch:
         batch = original(self, numbers)
         if POISONED in numbers:
-            seen["row"] = batch["input_ids"][list(numbers).index(POISONED)].clone()
+            seen["row"] = batch.inputs["input_ids"][list(numbers).index(POISONED)].clone()
             seen["text"] = self.describe(POISONED)
         return batch
 
@@ -136,3 +140,52 @@ def test_a_spoilt_row_of_embeddings_is_found_by_the_examples_that_hold_it(
         pretrain(little_store, out=tmp_path / "run", steps=4, **options, objective="nsp")
     named = [int(index) for index in re.findall(r"epoch 0 index (\d+) of", str(raised.value))]
     assert named == holders
+
+
+# Without a Trainer
+
+
+class _Examples:
+    """Examples that are their own numbers."""
+
+    def __call__(self, numbers: Sequence[int]) -> Batch:
+        return Batch({"numbers": torch.tensor(list(numbers))}, torch.ones(1), num_tokens=len(numbers))
+
+    def describe(self, number: int) -> str:
+        return f"number {number}"
+
+
+def named(shares: list[float], bad: set[int]) -> str:
+    """The examples that are named of an update of eight in micro-batches of two, with the losses of each."""
+    dataset = MicroBatchDataset([_Examples()], micro_batch_size=2)
+    found = [torch.tensor([share]) for share in shares]
+    return name_non_finite_examples(dataset, Update(0, 10, 8), found, is_finite=lambda number: number not in bad)
+
+
+def test_examples_are_named_whose_losses_are_not_finite_without_the_others() -> None:
+    nan = float("nan")
+    assert named([1.0, nan, 1.0, nan], {12, 17}) == "one of these examples: number 12; number 17"
+    assert named([1.0, nan, 1.0, 1.0], {13}) == "this example: number 13"
+
+
+def test_all_examples_of_a_micro_batch_are_named_if_none_of_them_fails_alone() -> None:
+    assert named([1.0, float("inf"), 1.0, 1.0], set()) == "one of these examples: number 12; number 13"
+
+
+def test_all_examples_of_the_update_are_suspects_if_every_loss_is_finite() -> None:
+    expected = "one of these examples: number 10; number 11; number 12; number 13; and 4 more"
+    assert named([1.0] * 4, set()) == expected
+
+
+@pytest.mark.parametrize(("loss", "norm"), [(float("nan"), 1.0), (1.0, float("inf"))])
+def test_a_loss_or_gradient_that_is_not_finite_is_an_error(loss: float, norm: float) -> None:
+    check_finite(3, {"mlm_loss": 1.0}, 1.0, name_examples=lambda: pytest.fail("nothing is wrong"))
+    with pytest.raises(DivergedError, match=r"update 3: the loss is not finite .*, in this example: x\. The last"):
+        check_finite(3, {"mlm_loss": loss}, norm, name_examples=lambda: "this example: x")
+
+
+def test_whether_losses_are_finite() -> None:
+    losses = Losses(("loss",), lambda model, inputs: (1 / inputs["numbers"].float()).sum()[None])
+    for numbers, expected in (([1, 2], True), ([1, 0], False)):
+        inputs = {"numbers": torch.tensor(numbers)}
+        assert has_finite_losses(torch.nn.Identity(), losses, inputs, precision="fp32", device="cpu") == expected

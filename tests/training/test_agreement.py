@@ -1,0 +1,32 @@
+"""Processes agree on one time and one stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from bertsmith.runtime import processes
+from bertsmith.training.agreement import agree_on_clock_and_stop
+from bertsmith.training.budget import Budget
+from bertsmith.training.signals import StopRequest
+
+
+def test_alone_a_process_has_its_own_clock_and_signal() -> None:
+    budget, stop = Budget(minutes=1, seconds_before=30), StopRequest()
+    assert not agree_on_clock_and_stop(budget, stop)
+    assert budget.seconds == 30
+    stop.requested = "SIGTERM"
+    assert agree_on_clock_and_stop(budget, stop)
+    assert stop.requested == "SIGTERM"
+
+
+def test_the_latest_clock_and_the_signal_of_any_process_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_another(values: Sequence[float]) -> list[float]:
+        return [max(pair) for pair in zip(values, (45.0, 1.0), strict=True)]
+
+    monkeypatch.setattr(processes, "largest", with_another)
+    budget, stop = Budget(minutes=1, seconds_before=30), StopRequest()
+    assert agree_on_clock_and_stop(budget, stop)
+    assert budget.seconds == 45
+    assert stop.requested == "a signal to another process"
