@@ -33,7 +33,26 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported: no 
 settings.register_profile("bertsmith", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("bertsmith")
 
+pytest.register_assert_rewrite("support")
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the slow tests too, as `make test-all` does")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests marked slow, unless --all is given, -m chooses, or the command line names one of them."""
+    if config.getoption("--all") or config.getoption("-m"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    chosen = {argument for argument in config.args if "::" in argument}
+    left_out = [item for item in slow if not any(item.nodeid.startswith(argument) for argument in chosen)]
+    config.hook.pytest_deselected(items=left_out)
+    gone = set(map(id, left_out))
+    items[:] = [item for item in items if id(item) not in gone]
+
 
 SUBJECTS = (
     *("the baker", "a sailor", "the old teacher", "my neighbour", "the young doctor", "a farmer", "the queen"),
@@ -61,16 +80,17 @@ DOCUMENTS, SENTENCES = 120, 12
 
 @contextlib.contextmanager
 def _at_update(number: int, act: Callable[[], None], training: str | None = None) -> Iterator[None]:
-    from bertsmith.training.conduct import Conduct
+    from transformers.trainer_callback import CallbackHandler
 
-    original = Conduct.on_pre_optimizer_step
+    original = CallbackHandler.on_pre_optimizer_step
 
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
+    def hook(self: CallbackHandler, args: Any, state: Any, control: Any) -> Any:
+        result = original(self, args, state, control)
         if state.global_step + 1 == number and training in (None, Path(args.output_dir).name):
             act()
+        return result
 
-    with mock.patch.object(Conduct, "on_pre_optimizer_step", hook):
+    with mock.patch.object(CallbackHandler, "on_pre_optimizer_step", hook):
         yield
 
 

@@ -114,7 +114,12 @@ def test_errors_of_an_earlier_run_are_forgotten(tmp_path: Path, toy: ModuleType)
 
 
 def test_a_stage_of_no_tasks(tmp_path: Path, toy: ModuleType) -> None:
-    run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder=tmp_path, count=0, advance=nobody)
+    said: list[tuple[int, int]] = []
+    run_tasks(
+        Engine(workers=2), toy.STAGE, toy.square, folder=tmp_path, count=0, advance=lambda *pair: said.append(pair)
+    )
+    assert toy.everything(tmp_path) == []
+    assert all(pair == (0, 0) for pair in said), "no task is counted"
 
 
 @pytest.mark.parametrize("workers", [1, 2])

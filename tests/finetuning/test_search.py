@@ -213,12 +213,11 @@ def test_the_test_file_has_no_part_in_it(run: Path, labelled: Labelled, tmp_path
     assert found[0] == found[1]
 
 
-def test_no_better_than_the_defaults(
-    given_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Every trial has the same figure: the defaults are kept, and it is said."""
-    even = Figure(value=0.5, low=0.3, high=0.7)
-    monkeypatch.setattr(search_module.Search, "_figure", lambda *_: even)
+def test_no_better_than_the_defaults(given_files: dict[str, Path], tmp_path: Path) -> None:
+    """The dev file has one text with either label, so every trial is right half of the time."""
+    rows = given_files["dev"].read_text().splitlines()
+    text, labels = rows[1].rsplit(",", 1)[0], sorted({row.rsplit(",", 1)[1] for row in rows[1:]})
+    given_files["dev"].write_text("\n".join([rows[0], *(f"{text},{label}" for label in labels * 8), ""]))
     result = finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
     assert result.search["best_trial"] == 0 and result.search["gain"] == 0
     record = json.loads((result.run / "run.json").read_text())

@@ -16,6 +16,7 @@ import torch
 
 from bertsmith.training.run_folder import fault_of
 from bertsmith.verbs.pretrain import pretrain
+from support.stock import load_stock
 
 pytestmark = pytest.mark.slow
 
@@ -241,10 +242,7 @@ def test_every_weight_is_sharded_with_fsdp(together: Path, name: str) -> None:
 
 
 def test_what_fsdp_leaves_is_a_stock_model(together: Path) -> None:
-    import transformers
-
-    model, found = transformers.BertForPreTraining.from_pretrained(together / "fsdp", output_loading_info=True)
-    assert not found["missing_keys"] and not found["unexpected_keys"]
+    model = load_stock(together / "fsdp", "BertForPreTraining")
     assert model.cls.predictions.decoder.weight.data_ptr() == model.bert.embeddings.word_embeddings.weight.data_ptr()
 
 

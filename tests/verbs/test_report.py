@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import pytest
 
 import bertsmith.verbs.report as verb
 from bertsmith.errors import InputError, Interrupted, OptionError
-from bertsmith.runtime import console
 from bertsmith.verbs.report import report
+from support.notes import collected_notes
 
 LIVE = 'http-equiv="refresh"'
 
@@ -53,11 +53,10 @@ def training(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trai
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every note."""
-    found: list[str] = []
-    monkeypatch.setattr(console._logger, "info", lambda text, *_: found.append(text))
-    return found
+def said() -> Iterator[list[str]]:
+    """The notes."""
+    with collected_notes(warnings=False) as notes:
+        yield notes
 
 
 def test_the_page_is_drawn_when_something_is_new_until_the_run_ends(training: Training, said: list[str]) -> None:
@@ -77,15 +76,13 @@ def test_the_page_is_drawn_when_something_is_new_until_the_run_ends(training: Tr
 
 
 @pytest.mark.parametrize("status", ["finished", "interrupted"])
-def test_a_run_that_has_ended_is_drawn_once(training: Training, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[str] = []
-    original = verb._write
-    monkeypatch.setattr(verb, "_write", lambda folder, html: (drawn.append(html), original(folder, html)))
+def test_a_run_that_has_ended_is_drawn_once(training: Training, status: str) -> None:
     training.save(status)
     report(training.folder, watch=True)
-    assert len(drawn) == 1 and LIVE not in drawn[0]
-    assert training.pages == []
-    assert ("is not finished (interrupted): update 4 of 10" in drawn[0]) == (status == "interrupted")
+    assert training.pages == [], "it does not wait"
+    page = training.page.read_text()
+    assert LIVE not in page
+    assert ("is not finished (interrupted): update 4 of 10" in page) == (status == "interrupted")
 
 
 def test_control_c_ends_the_watching_and_leaves_a_still_page(training: Training, bertsmith: Callable[..., Any]) -> None:
