@@ -10,10 +10,8 @@ import logging
 import os
 import random
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -34,6 +32,8 @@ settings.register_profile("bertsmith", deadline=None, suppress_health_check=[Hea
 settings.load_profile("bertsmith")
 
 pytest.register_assert_rewrite("support")
+
+from support.process import Answered, run_process  # noqa: E402 (after its assertions are to be shown)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -291,28 +291,6 @@ def glue(glue_file: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@dataclass(frozen=True)
-class Answered:
-    """What a command line answered."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> Any:
-        """The one JSON object on standard output."""
-        assert self.code == 0, self.stderr
-        (line,) = self.stdout.splitlines()
-        return json.loads(line)
-
-    @property
-    def json_lines(self) -> list[Any]:
-        """The JSON objects on standard output, one a line."""
-        assert self.code == 0, self.stderr
-        return [json.loads(line) for line in self.stdout.splitlines()]
-
-
 class _Stdin(io.TextIOWrapper):
     """Standard input that holds given bytes; a terminal where there are none."""
 
@@ -359,13 +337,6 @@ def bertsmith_process() -> Callable[..., Answered]:
     """Runs one command line in a process of its own, as a user does."""
 
     def call(*arguments: object, stdin: str = "") -> Answered:
-        done = subprocess.run(
-            [sys.executable, "-m", "bertsmith", *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Answered(done.returncode, done.stdout, done.stderr)
+        return run_process([sys.executable, "-m", "bertsmith", *map(str, arguments)], input=stdin)
 
     return call

@@ -7,7 +7,6 @@ import importlib
 import itertools
 import json
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from bertsmith.cli.command import execute
 from bertsmith.config.option_names import external_name
 from bertsmith.config.options import Options
 from bertsmith.tasks.registry import TASKS
+from support.process import run_process
 
 VERBS = verbs()
 HEAVY = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "numpy", "pyarrow")
@@ -131,7 +131,8 @@ def test_help_imports_nothing_heavy() -> None:
         "    assert run(arguments) == 0, arguments\n"
         f"print('heavy:', *(name for name in {HEAVY} if name in sys.modules))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = run_process([sys.executable, "-c", script])
+    assert done.code == 0, done.shown
     assert done.stdout.splitlines()[-1] == "heavy:"
 
 
@@ -142,7 +143,8 @@ def test_the_list_of_verbs_imports_no_schema() -> None:
         "assert run(['--help']) == 0\n"
         "print('heavy:', *(name for name in ('pydantic', 'cyclopts', 'yaml') if name in sys.modules))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = run_process([sys.executable, "-c", script])
+    assert done.code == 0, done.shown
     assert done.stdout.splitlines()[-1] == "heavy:"
 
 
@@ -153,7 +155,8 @@ def test_a_mistake_in_an_option_imports_nothing_heavy() -> None:
         "assert run(['pretrain', 'store', '--out', 'run', '--size', 'bsae']) == 2\n"
         f"print('heavy:', *(name for name in {HEAVY} if name in sys.modules))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = run_process([sys.executable, "-c", script])
+    assert done.code == 0, done.shown
     assert done.stdout.splitlines() == ["heavy:"]
     assert "did you mean 'base'?" in done.stderr
 

@@ -33,6 +33,7 @@ from bertsmith.records.errors import Figure
 from bertsmith.records.search import Trial
 from bertsmith.runtime.machine import Choice
 from bertsmith.verbs.finetune import finetune
+from support.process import run_process
 
 Labelled = Callable[..., Path]
 TASK = "sequence-classification"
@@ -316,7 +317,8 @@ def test_a_search_that_was_killed_goes_on(given_files: dict[str, Path], tmp_path
     assert [trial["state"] for trial in left] == ["finished"] * 5 + ["running"]
     before = {path.name: path.stat().st_mtime_ns for path in (out / "search").glob("trial-[0-4].json")}
     assert len(before) == 5
-    done = subprocess.run([*command, "--resume", "--json"], capture_output=True, text=True, check=True, env=environment)
+    done = run_process([*command, "--resume", "--json"], env=environment)
+    assert done.code == 0, done.shown
     assert {name: (out / "search" / name).stat().st_mtime_ns for name in before} == before
     assert not list(out.glob("search/*/checkpoints"))
     found = json.loads(done.stdout)["search"]
