@@ -12,7 +12,7 @@ stock-RATE         transformers.Trainer with bf16, all else as it comes (linear 
 bertsmith-MINUTES  `bertsmith pretrain STORE --minutes MINUTES` with its defaults, for each of --ours-minutes: early in
                    a longer run the loss is above that of a short run, whose learning rate has fallen by then.
 
-The loss is nats a masked token of the held-out part on frozen masks, the same for all (FrozenEvaluation): over 1,024
+The loss is nats a masked token of the held-out part on frozen masks, the same for all (FixedMaskEvaluation): over 1,024
 examples (or all) at the end, over the 128 that `bertsmith pretrain` takes along the way. Training time excludes
 evaluations on both sides; the limit of ours includes them (its clock goes on), so it trains a little less than it may.
 On a machine that is not quiet stock, whose threads spin, loses more than ours: see "others' cores". Reported are
@@ -172,7 +172,7 @@ def evaluated(options: argparse.Namespace, store: Path, folders: list[str]) -> t
 
     verb = import_module("bertsmith.verbs.pretrain")
     from bertsmith.corpus.store import HELD_OUT, TokenStore
-    from bertsmith.evaluation.language_model import FrozenEvaluation
+    from bertsmith.evaluation.language_model import FixedMaskEvaluation
     from bertsmith.models.loading import load_bert, on_device
     from bertsmith.objectives.masks import Vocabulary
     from bertsmith.runtime.machine import choose_attention, choose_device, choose_precision, prepare_process
@@ -184,7 +184,7 @@ def evaluated(options: argparse.Namespace, store: Path, folders: list[str]) -> t
     vocabulary = Vocabulary.of(load_tokenizer(str(opened.tokenizer_folder)))
 
     def figures(folder: str, examples: int) -> Record:
-        evaluation = FrozenEvaluation(
+        evaluation = FixedMaskEvaluation(
             opened.part(HELD_OUT), vocabulary, objective="mlm+nsp", sequence_length=options.sequence_length,
             batch_size=64, unigram_counts=opened.unigram_counts(), max_examples=examples,
         )  # fmt: skip

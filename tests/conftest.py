@@ -33,7 +33,7 @@ settings.load_profile("bertsmith")
 
 pytest.register_assert_rewrite("support")
 
-from support.process import Answered, run_process  # noqa: E402 (after its assertions are to be shown)
+from support.process import CommandOutput, run_process  # noqa: E402 (after its assertions are to be shown)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -134,8 +134,8 @@ def one_thread() -> Iterator[None]:
     from bertsmith.runtime import machine
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(machine, "choose_threads", lambda: machine.Choice("threads", "1", "tests"))
-        patch.setattr(machine, "asked_threads", lambda: None)
+        patch.setattr(machine, "choose_threads", lambda: machine.AutomaticChoice("threads", "1", "tests"))
+        patch.setattr(machine, "requested_threads", lambda: None)
         yield
 
 
@@ -204,8 +204,8 @@ def seed_models_kept() -> Callable[[], contextlib.AbstractContextManager[None]]:
     @contextlib.contextmanager
     def kept() -> Iterator[None]:
         with (
-            mock.patch("bertsmith.verbs.finetune.forget_models"),
-            mock.patch("bertsmith.verbs.finetune_glue.forget_models"),
+            mock.patch("bertsmith.verbs.finetune.remove_seed_models"),
+            mock.patch("bertsmith.verbs.finetune_glue.remove_seed_models"),
         ):
             yield
 
@@ -315,11 +315,11 @@ def _kept_logger() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def bertsmith() -> Callable[..., Answered]:
+def bertsmith() -> Callable[..., CommandOutput]:
     """Runs one command line in this process: `bertsmith("fill-mask", run, "A [MASK].")`."""
     from bertsmith.cli import app
 
-    def call(*arguments: object, stdin: str | bytes | None = None) -> Answered:
+    def call(*arguments: object, stdin: str | bytes | None = None) -> CommandOutput:
         out, err, before = io.StringIO(), io.StringIO(), sys.stdin
         sys.stdin = _Stdin(stdin)
         try:
@@ -327,16 +327,16 @@ def bertsmith() -> Callable[..., Answered]:
                 code = app.run([str(argument) for argument in arguments])
         finally:
             sys.stdin = before
-        return Answered(code, out.getvalue(), err.getvalue())
+        return CommandOutput(code, out.getvalue(), err.getvalue())
 
     return call
 
 
 @pytest.fixture(scope="session")
-def bertsmith_process() -> Callable[..., Answered]:
+def bertsmith_process() -> Callable[..., CommandOutput]:
     """Runs one command line in a process of its own, as a user does."""
 
-    def call(*arguments: object, stdin: str = "") -> Answered:
+    def call(*arguments: object, stdin: str = "") -> CommandOutput:
         return run_process([sys.executable, "-m", "bertsmith", *map(str, arguments)], input=stdin)
 
     return call

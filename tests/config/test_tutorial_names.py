@@ -23,8 +23,8 @@ SCHEMAS: list[type[Options]] = [FinetuneOptions, GlueOptions, PretrainOptions]
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_every_option_that_an_answer_names_is_there(schema: type[Options]) -> None:
     known = {external_name(name) for name in schema.model_fields}
-    assert len(schema.names_elsewhere) > 50
-    for name, answer in schema.names_elsewhere.items():
+    assert len(schema.names_in_other_tools) > 50
+    for name, answer in schema.names_in_other_tools.items():
         assert set(re.findall(r"--([a-z-]+)", answer)) <= known, name
         assert name.replace("_", "-") not in known, f"{name} is an option and has no need of an answer"
 
@@ -43,13 +43,13 @@ def test_every_option_that_an_answer_names_is_there(schema: type[Options]) -> No
     ],
 )
 def test_the_names_of_tutorials_are_options_or_answered(schema: type[Options], name: str) -> None:
-    assert name in schema.names_elsewhere or name in schema.model_fields
+    assert name in schema.names_in_other_tools or name in schema.model_fields
 
 
 def test_the_names_are_those_of_transformers() -> None:
     """Most of the table is of TrainingArguments; a name there that is renamed shows here."""
     theirs = set(TrainingArguments.__dataclass_fields__)
-    assert len(theirs & set(FinetuneOptions.names_elsewhere)) > 40
+    assert len(theirs & set(FinetuneOptions.names_in_other_tools)) > 40
 
 
 @pytest.mark.parametrize(

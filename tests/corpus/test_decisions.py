@@ -26,7 +26,7 @@ from bertsmith.corpus.decisions import (
     read_decision,
     write_decision,
 )
-from bertsmith.corpus.deduplication import Cluster, Duplicates, Sidecars, find_duplicates
+from bertsmith.corpus.deduplication import Cluster, Duplicates, FingerprintPaths, find_duplicates
 from bertsmith.corpus.fingerprints import document_digest, sorted_keys, text_hash, write_array
 from bertsmith.corpus.shards import Shard, read_shard, write_shard
 from bertsmith.corpus.work_folder import CLEAN, DECIDE, numbered
@@ -62,7 +62,7 @@ def duplicates_of(folder: Path, shards: Sequence[Sequence[Text]]) -> Duplicates:
     for number in range(len(shards)):
         shard = read_shard(numbered(folder, CLEAN, number, suffix=".npz"))
         names = (".documents.npy", ".bands.npy", ".paragraphs.npy", ".signatures.npy")
-        paths = Sidecars(*(numbered(folder, CLEAN, number, suffix=name) for name in names))
+        paths = FingerprintPaths(*(numbered(folder, CLEAN, number, suffix=name) for name in names))
         documents = np.arange(len(shard.ids))
         write_array(paths.documents, sorted_keys(shard.digests, documents))
         owners, places = np.repeat(documents, shard.paragraphs), np.arange(len(shard.paragraph_hashes))

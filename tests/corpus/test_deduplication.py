@@ -23,7 +23,7 @@ from bertsmith.corpus.deduplication import (
     NEAR_DUPLICATE,
     Cluster,
     Duplicates,
-    Sidecars,
+    FingerprintPaths,
     find_duplicates,
 )
 from bertsmith.corpus.fingerprints import (
@@ -58,17 +58,17 @@ def signatures_of(texts: Sequence[Text]) -> tuple[np.ndarray, np.ndarray]:
 
 def save(
     folder: Path, number: int, documents: np.ndarray, rows: np.ndarray, words: np.ndarray, paragraphs: np.ndarray
-) -> Sidecars:
+) -> FingerprintPaths:
     """The fingerprints of one shard on the disk."""
     arrays = (documents, band_keys(rows, np.flatnonzero(words >= MIN_WORDS)), paragraphs, rows)
     names = ("documents", "bands", "paragraphs", "signatures")
     paths = [folder / f"{number:05d}.{name}.npy" for name in names]
     for path, array in zip(paths, arrays, strict=True):
         np.save(path, array)
-    return Sidecars(*paths)
+    return FingerprintPaths(*paths)
 
 
-def sidecars_of(folder: Path, number: int, texts: Sequence[Text]) -> Sidecars:
+def sidecars_of(folder: Path, number: int, texts: Sequence[Text]) -> FingerprintPaths:
     """The fingerprints of a shard of texts."""
     documents = np.array([document_digest(text.paragraphs) for text in texts], np.uint64)
     rows, words = signatures_of(texts)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from bertsmith.corpus.splitting import (
     MIN_TOKENS,
     Run,
+    document_spans,
     is_held_out,
     read_ids,
-    runs_of_documents,
 )
 from bertsmith.errors import DataError
 from bertsmith.tokenization.unspaced import count_words
@@ -50,7 +50,7 @@ def test_runs_of_documents_of_any_shape(shapes: list[list[list[int]]], share: fl
     documents = corpus(shapes)
     total = sum(sum(words) for _, _, words in documents)
     assume(total >= 12_600)
-    divided = runs_of_documents(documents, share, seed)
+    divided = document_spans(documents, share, seed)
     for (_, _, words), runs in zip(documents, divided, strict=True):
         assert runs[0].start == 0
         assert runs[-1].stop == len(words)
@@ -61,7 +61,7 @@ def test_runs_of_documents_of_any_shape(shapes: list[list[list[int]]], share: fl
     assert held >= MIN_TOKENS
     largest = max(sum(words) for shape in shapes for words in shape)
     assert abs(held - asked) <= max(largest / 2, 0.2 * asked) + 1
-    assert runs_of_documents(documents, share, seed) == divided
+    assert document_spans(documents, share, seed) == divided
 
 
 @given(st.lists(st.integers(1, 4), min_size=60, max_size=200), st.integers(0, 5))
@@ -70,41 +70,41 @@ def test_paragraphs_stay_whole_where_there_are_many(lengths: list[int], seed: in
     ends = {0}
     for length in lengths:
         ends.add(max(ends) + length)
-    for runs in runs_of_documents(documents, 0.1, seed):
+    for runs in document_spans(documents, 0.1, seed):
         assert {run.start for run in runs} | {run.stop for run in runs} <= ends
 
 
 def test_a_paragraph_too_coarse_is_divided_by_sentences() -> None:
     documents = corpus([[*([1] for _ in range(70)), [20] * 700]])
-    (runs,) = runs_of_documents(documents, 0.02, 0)
+    (runs,) = document_spans(documents, 0.02, 0)
     assert held_words(documents, [runs]) == pytest.approx(2_100, abs=20)
 
 
 def test_other_seeds_hold_out_other_runs() -> None:
     documents = corpus([[[20, 20]] * 500])
-    assert len({str(runs_of_documents(documents, 0.05, seed)) for seed in range(5)}) == 5
+    assert len({str(document_spans(documents, 0.05, seed)) for seed in range(5)}) == 5
 
 
 def test_runs_lie_in_all_parts_of_a_document() -> None:
     documents = corpus([[[20, 20]] * 800])
-    (runs,) = runs_of_documents(documents, 0.1, 0)
+    (runs,) = document_spans(documents, 0.1, 0)
     assert {run.start // 200 for run in runs if run.held_out} == set(range(8))
 
 
 def test_documents_of_one_paragraph_give_their_share_together() -> None:
     documents = corpus([[[20, 20]]] * 1_000)
-    assert held_words(documents, runs_of_documents(documents, 0.07, 0)) == pytest.approx(2_800, abs=40)
+    assert held_words(documents, document_spans(documents, 0.07, 0)) == pytest.approx(2_800, abs=40)
 
 
 @pytest.mark.parametrize("words", [0, 1, 742, 10_499])
 def test_a_corpus_too_small(words: int) -> None:
     with pytest.raises(DataError, match=rf"too small for a held-out part: {words:,} words.* 10,500 words are needed"):
-        runs_of_documents(corpus([[[1]] * words]), 0.02, 0)
+        document_spans(corpus([[[1]] * words]), 0.02, 0)
 
 
 def test_ten_thousand_and_five_hundred_words_are_enough() -> None:
     documents = corpus([[[1]] * 10_500])
-    assert 2_000 <= held_words(documents, runs_of_documents(documents, 0.02, 0)) <= 2_100
+    assert 2_000 <= held_words(documents, document_spans(documents, 0.02, 0)) <= 2_100
 
 
 @pytest.mark.parametrize(

@@ -617,7 +617,7 @@ def test_a_disk_that_would_fill_is_refused_before_anything_is_written(
     assert answer.code == 3 and "the disk would fill" in answer.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
     monkeypatch.setattr(forecast, "free_bytes", lambda _: 300_000)  # enough, and not certain without a look at the text
-    monkeypatch.setattr(forecast, "room_is_certain", lambda *_: False)
+    monkeypatch.setattr(forecast, "has_ample_space", lambda *_: False)
     make(source, tmp_path / "out" / "store")
 
 

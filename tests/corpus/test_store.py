@@ -58,25 +58,25 @@ ROWS: list[Row] = [("a", 0, [[5, 6], [7]]), ("a", 4, [[8, 9, 10]]), ("b", 0, [[]
 def test_tokens_sentences_and_documents_are_numbered_through(tmp_path: Path) -> None:
     part, written = write(tmp_path, ROWS)
     assert written == 3
-    assert (part.num_pieces, part.num_sentences, part.num_tokens) == (3, 4, 7)
+    assert (part.num_fragments, part.num_sentences, part.num_tokens) == (3, 4, 7)
     assert part.tokens(0, 7).tolist() == [5, 6, 7, 8, 9, 10, 11]
     assert part.sentence_offsets.tolist() == [0, 2, 3, 6, 7]
     assert part.document_offsets.tolist() == [0, 2, 3, 4]
     assert part.document_ids == ["a", "a", "b"]
-    assert part.group_of_piece.tolist() == [0, 0, 1]
+    assert part.document_of_fragment.tolist() == [0, 0, 1]
     assert part.first_sentences.tolist() == [0, 4, 0]
 
 
 def test_two_documents_of_one_id_side_by_side_are_two(tmp_path: Path) -> None:
     part, _ = write(tmp_path, [("a", 0, [[5], [6]]), ("a", 3, [[7]]), ("a", 0, [[8]]), ("a", 0, [[9]])])
-    assert part.group_of_piece.tolist() == [0, 0, 1, 2]
+    assert part.document_of_fragment.tolist() == [0, 0, 1, 2]
 
 
 def test_a_part_without_rows(tmp_path: Path) -> None:
     part, written = write(tmp_path, [])
     assert written == 0
-    assert (part.num_pieces, part.num_sentences, part.num_tokens) == (0, 0, 0)
-    assert part.tokens(0, 0).tolist() == part.group_of_piece.tolist() == []
+    assert (part.num_fragments, part.num_sentences, part.num_tokens) == (0, 0, 0)
+    assert part.tokens(0, 0).tolist() == part.document_of_fragment.tolist() == []
 
 
 sentences_of_ids = st.lists(st.lists(st.integers(0, 99), max_size=7), max_size=6)
@@ -98,7 +98,7 @@ def test_any_slice_across_batches_is_that_of_all_tokens(
     sentences = [sentence for _, _, row in rows for sentence in row if sentence]
     tokens = [token for sentence in sentences for token in sentence]
     assert (part.num_tokens, part.num_sentences) == (len(tokens), len(sentences))
-    assert written == part.num_pieces
+    assert written == part.num_fragments
     assert np.diff(part.sentence_offsets).tolist() == [len(sentence) for sentence in sentences]
     assert np.diff(part.document_offsets).tolist() == [count for _, _, row in rows if (count := sum(map(bool, row)))]
     for start in range(len(tokens) + 1):

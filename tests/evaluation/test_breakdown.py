@@ -16,7 +16,7 @@ from bertsmith import PretrainingCollator, TokenStore
 from bertsmith.corpus.reading import ReadingOptions
 from bertsmith.corpus.store import HELD_OUT, TokenPart
 from bertsmith.evaluation.breakdown import GROUPS, Breakdown, _kinds_of_whole_pieces, frequency_groups, third_of
-from bertsmith.evaluation.language_model import FrozenEvaluation
+from bertsmith.evaluation.language_model import FixedMaskEvaluation
 from bertsmith.evaluation.text import part_of_text
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.loading import load_bert
@@ -25,7 +25,7 @@ from bertsmith.tokenization.folder import load_tokenizer
 
 LENGTH = 48
 
-Make = Callable[..., FrozenEvaluation]
+Make = Callable[..., FixedMaskEvaluation]
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +42,14 @@ def tokenizer(store: Path) -> PreTrainedTokenizerBase:
 def make(store: Path, tokenizer: PreTrainedTokenizerBase) -> Make:
     opened = TokenStore(store)
 
-    def call(part: TokenPart | None = None, **options: Any) -> FrozenEvaluation:
+    def call(part: TokenPart | None = None, **options: Any) -> FixedMaskEvaluation:
         given = {
             "objective": "mlm+nsp",
             "sequence_length": LENGTH,
             "batch_size": 32,
             "unigram_counts": opened.unigram_counts(),
         }
-        return FrozenEvaluation(part or opened.part(HELD_OUT), Vocabulary.of(tokenizer), **{**given, **options})
+        return FixedMaskEvaluation(part or opened.part(HELD_OUT), Vocabulary.of(tokenizer), **{**given, **options})
 
     return call
 

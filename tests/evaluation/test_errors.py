@@ -11,7 +11,7 @@ import pytest
 
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.errors import ANSWER, MATRIX, OTHER, TEXT, VALUES, WORST, error_report
-from bertsmith.evaluation.head import Answered
+from bertsmith.evaluation.head import ScoredExamples
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.encoded_texts import Encoded
 from bertsmith.tasks.files.labelled_file import Columns, Row
@@ -33,9 +33,9 @@ def encoded(lengths: list[int], cut: list[int] | None = None) -> Encoded:
     return Encoded(ids, ids, cut or [0] * len(lengths))
 
 
-def scored(head: AnyTask, examples: list[Any], outputs: Any, lengths: list[int] | None = None) -> Answered:
+def scored(head: AnyTask, examples: list[Any], outputs: Any, lengths: list[int] | None = None) -> ScoredExamples:
     inputs = encoded(lengths or [5] * len(examples))
-    return Answered(head, examples, inputs, outputs, head.targets(examples, "f"), 128)
+    return ScoredExamples(head, examples, inputs, outputs, head.targets(examples, "f"), 128)
 
 
 def report_of(*given: Any) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def test_slices_by_what_was_cut_and_by_a_column() -> None:
     examples = rows(["no"] * 60)
     outputs = certain(head, ["no"] * 30 + ["yes"] * 30)
     inputs = Encoded([[1] * 8] * 60, [[0] * 8] * 60, [0] * 30 + [4] * 30)
-    found = Answered(head, examples, inputs, outputs, head.targets(examples, "f"), 8)
+    found = ScoredExamples(head, examples, inputs, outputs, head.targets(examples, "f"), 8)
     column = ["often"] * 38 + [f"value {number}" for number in range(22)]
     by_length, by_limit, by_column = report_of(found, {"kind": column})["slices"]
     assert [(row["name"], row["value"]) for row in by_length["rows"]] == [("8", 1), ("9 to 12", 0)]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.evaluation.labelled_data import LabelledPart, labelled_data_report, summary
+from bertsmith.evaluation.labelled_data import LabelledSplit, labelled_data_report, summary
 from bertsmith.records.labelled_files import DataReport
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.files.labelled_file import Columns, Row
@@ -36,7 +36,7 @@ def report_on(
 ) -> dict[str, Any]:
     head = task_class(task).for_training(parts["train"], SimpleNamespace(problem_type=problem_type, labels_are=None))
     found = {
-        name: LabelledPart(examples, head.encode(tokenizer, examples, max_length)) for name, examples in parts.items()
+        name: LabelledSplit(examples, head.encode(tokenizer, examples, max_length)) for name, examples in parts.items()
     }
     return labelled_data_report(head, tokenizer, found, max_length=max_length).to_dict()
 
@@ -221,7 +221,7 @@ def test_overlaps_of_real_files(
     )
     empty = head.encode(tokenizer, examples["train"][:1], 32)
     report = labelled_data_report(
-        head, tokenizer, {part: LabelledPart(found, empty) for part, found in examples.items()}, max_length=32
+        head, tokenizer, {part: LabelledSplit(found, empty) for part, found in examples.items()}, max_length=32
     ).to_dict()
     assert {pair: overlap["examples_in_both"] for pair, overlap in report["overlaps"].items()} == overlaps
     if name in REPEATED:

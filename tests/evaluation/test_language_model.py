@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from bertsmith import PretrainingCollator, PretrainingDataset, TokenStore
 from bertsmith.corpus.store import HELD_OUT
-from bertsmith.evaluation.language_model import FrozenEvaluation
+from bertsmith.evaluation.language_model import FixedMaskEvaluation
 from bertsmith.models.bert import BertForPreTraining
 from bertsmith.models.loading import load_bert
 from bertsmith.objectives.masks import Vocabulary
@@ -34,18 +34,18 @@ def model(run: Path) -> BertForPreTraining:
 
 
 @pytest.fixture(scope="module")
-def make(store: Path) -> Callable[..., FrozenEvaluation]:
+def make(store: Path) -> Callable[..., FixedMaskEvaluation]:
     opened = TokenStore(store)
     vocabulary = Vocabulary.of(load_tokenizer(str(opened.tokenizer_folder)))
 
-    def call(**options: Any) -> FrozenEvaluation:
+    def call(**options: Any) -> FixedMaskEvaluation:
         given = {
             "objective": "mlm+nsp",
             "sequence_length": LENGTH,
             "batch_size": 32,
             "unigram_counts": opened.unigram_counts(),
         }
-        return FrozenEvaluation(opened.part(HELD_OUT), vocabulary, **{**given, **options})
+        return FixedMaskEvaluation(opened.part(HELD_OUT), vocabulary, **{**given, **options})
 
     return call
 
@@ -58,7 +58,7 @@ def close(first: LanguageModelFigures, second: LanguageModelFigures) -> None:
 
 
 def test_two_calls_and_two_evaluations_give_the_same(
-    make: Callable[..., FrozenEvaluation], model: BertForPreTraining
+    make: Callable[..., FixedMaskEvaluation], model: BertForPreTraining
 ) -> None:
     evaluation = make()
     first = evaluation(model)
@@ -70,13 +70,13 @@ def test_two_calls_and_two_evaluations_give_the_same(
 
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
 def test_the_batch_size_does_not_change_the_figures(
-    make: Callable[..., FrozenEvaluation], model: BertForPreTraining, batch_size: int
+    make: Callable[..., FixedMaskEvaluation], model: BertForPreTraining, batch_size: int
 ) -> None:
     close(make()(model), make(batch_size=batch_size)(model))
 
 
 def test_random_states_are_neither_read_nor_changed(
-    make: Callable[..., FrozenEvaluation], model: BertForPreTraining
+    make: Callable[..., FixedMaskEvaluation], model: BertForPreTraining
 ) -> None:
     evaluation = make()
     first = evaluation(model)
@@ -91,7 +91,7 @@ def test_random_states_are_neither_read_nor_changed(
 
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_is_measured_without_dropout_and_left_as_it_was(
-    make: Callable[..., FrozenEvaluation], run: Path, training: bool
+    make: Callable[..., FixedMaskEvaluation], run: Path, training: bool
 ) -> None:
     model = load_bert(str(run)).model
     assert model.config.hidden_dropout_prob > 0
@@ -103,7 +103,7 @@ def test_the_model_is_measured_without_dropout_and_left_as_it_was(
 
 
 def test_the_figures_are_those_of_a_naive_computation_with_stock(
-    make: Callable[..., FrozenEvaluation], model: BertForPreTraining, run: Path, store: Path
+    make: Callable[..., FixedMaskEvaluation], model: BertForPreTraining, run: Path, store: Path
 ) -> None:
     """One example at a time, all positions, through the public data set, collator and the stock model."""
     found = make()(model)
@@ -111,7 +111,7 @@ def test_the_figures_are_those_of_a_naive_computation_with_stock(
     dataset = PretrainingDataset(store, part=HELD_OUT, sequence_length=LENGTH)
     collator = PretrainingCollator.for_store(store, sequence_length=LENGTH)
     unigram = TokenStore(store).unigram_counts() + 1.0
-    nats, correct, masked, baseline, judged, not_next, pair_nats = 0.0, 0, 0, 0.0, 0, 0, 0.0
+    nats, correct, masked, baseline, labelled_predictions, not_next, pair_nats = 0.0, 0, 0, 0.0, 0, 0, 0.0
     for index in range(len(dataset)):
         batch = collator([dataset[index]])
         labels, label = batch.pop("labels")[0], batch.pop("next_sentence_label")
@@ -125,14 +125,14 @@ def test_the_figures_are_those_of_a_naive_computation_with_stock(
         baseline -= sum(math.log(unigram[token] / unigram.sum()) for token in labels[at].tolist())
         pair_nats += functional.cross_entropy(output.seq_relationship_logits.double(), label).item()
         not_next += int(label)
-        judged += int(output.seq_relationship_logits.argmax() == label)
+        labelled_predictions += int(output.seq_relationship_logits.argmax() == label)
     close(
         LanguageModelFigures(
             mlm_nats_per_masked_token=nats / masked,
             mlm_accuracy=correct / masked,
             perplexity=math.exp(nats / masked),
             unigram_nats_per_token=baseline / masked,
-            next_sentence_accuracy=judged / len(dataset),
+            next_sentence_accuracy=labelled_predictions / len(dataset),
             next_sentence_majority=max(not_next, len(dataset) - not_next) / len(dataset),
             nsp_nats_per_pair=pair_nats / len(dataset),
             num_masked_tokens=masked,
@@ -142,7 +142,7 @@ def test_the_figures_are_those_of_a_naive_computation_with_stock(
     )
 
 
-def test_the_unigram_baseline_by_hand(make: Callable[..., FrozenEvaluation], store: Path) -> None:
+def test_the_unigram_baseline_by_hand(make: Callable[..., FixedMaskEvaluation], store: Path) -> None:
     """One is added to every count: 7, 0, 1 and 0 for the rest of 256 entries become 8/264, 1/264, 2/264."""
     counts = np.zeros(len(TokenStore(store).unigram_counts()), dtype=np.int64)
     counts[:3] = 7, 0, 1
@@ -152,7 +152,7 @@ def test_the_unigram_baseline_by_hand(make: Callable[..., FrozenEvaluation], sto
 
 
 def test_a_model_that_knows_the_unigram_distribution_alone_has_its_loss(
-    make: Callable[..., FrozenEvaluation], store: Path
+    make: Callable[..., FixedMaskEvaluation], store: Path
 ) -> None:
     """Zero vectors and the logarithm of the counts as biases: the loss is the baseline, token for token."""
     counts = torch.from_numpy(TokenStore(store).unigram_counts()).double() + 1
@@ -176,7 +176,7 @@ def test_a_model_that_knows_the_unigram_distribution_alone_has_its_loss(
 
 @pytest.mark.parametrize("objective", ["mlm", "nsp", "mlm+sop"])
 def test_what_an_objective_does_not_have_is_none(
-    make: Callable[..., FrozenEvaluation], model: BertForPreTraining, objective: str
+    make: Callable[..., FixedMaskEvaluation], model: BertForPreTraining, objective: str
 ) -> None:
     figures = make(objective=objective, unigram_counts=None)(model).to_dict()
     assert figures.pop("unigram_nats_per_token") is None
@@ -187,7 +187,7 @@ def test_what_an_objective_does_not_have_is_none(
 
 
 def test_at_most_so_many_examples_the_same_each_time(
-    make: Callable[..., FrozenEvaluation], model: BertForPreTraining
+    make: Callable[..., FixedMaskEvaluation], model: BertForPreTraining
 ) -> None:
     figures = make(max_examples=20)(model)
     assert figures.num_pairs == 20
@@ -195,7 +195,7 @@ def test_at_most_so_many_examples_the_same_each_time(
     assert make(max_examples=10**6)(model) == make()(model)
 
 
-def test_an_untrained_model_is_near_a_uniform_guess(make: Callable[..., FrozenEvaluation], store: Path) -> None:
+def test_an_untrained_model_is_near_a_uniform_guess(make: Callable[..., FixedMaskEvaluation], store: Path) -> None:
     torch.manual_seed(0)
     size = len(TokenStore(store).unigram_counts())
     config = transformers.BertConfig(
@@ -252,8 +252,8 @@ def test_evaluate_gives_no_more_than_it_is_asked_for(
     assert with_page == {**plain, "report": str(page)}
     detailed = bertsmith("evaluate", run, store, "--details", "--json").json
     assert {name: detailed[name] for name in names} == plain
-    judged = run_audit(run)["length_only"]
-    assert detailed["next_sentence_length_only"] == judged, "what the RUN itself reports"
+    labelled_predictions = run_audit(run)["length_only"]
+    assert detailed["next_sentence_length_only"] == labelled_predictions, "what the RUN itself reports"
     assert sum(group["count"] for group in detailed["breakdown"]["place"]) == plain["num_masked_tokens"]
 
 

@@ -10,7 +10,7 @@ import torch
 
 from bertsmith import TokenStore
 from bertsmith.corpus.store import HELD_OUT, TokenPart
-from bertsmith.evaluation.samples import LONGEST, SHORTEST, guess, hidden_words
+from bertsmith.evaluation.samples import LONGEST, SHORTEST, guess, masked_words
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.loading import load_bert
 from bertsmith.tokenization.folder import load_tokenizer
@@ -23,9 +23,9 @@ def part(store: Path) -> TokenPart:
 
 def test_the_hidden_words_are_whole_words_of_held_out_sentences(part: TokenPart, store: Path) -> None:
     tokenizer = load_tokenizer(str(store))
-    hidden = hidden_words(part, tokenizer, 5, positions=128)
+    hidden = masked_words(part, tokenizer, 5, positions=128)
     assert 0 < len(hidden) <= 5
-    assert hidden == hidden_words(part, tokenizer, 5, positions=128)
+    assert hidden == masked_words(part, tokenizer, 5, positions=128)
     offsets = part.sentence_offsets.tolist()
     sentences = [part.tokens(start, stop).tolist() for start, stop in pairwise(offsets)]
     for item in hidden:
@@ -39,15 +39,15 @@ def test_the_hidden_words_are_whole_words_of_held_out_sentences(part: TokenPart,
 
 def test_they_fit_the_positions_of_the_model(part: TokenPart, store: Path) -> None:
     tokenizer = load_tokenizer(str(store))
-    assert any(len(item.ids) > 14 for item in hidden_words(part, tokenizer, 20, positions=128))
-    few = hidden_words(part, tokenizer, 20, positions=16)
+    assert any(len(item.ids) > 14 for item in masked_words(part, tokenizer, 20, positions=128))
+    few = masked_words(part, tokenizer, 20, positions=16)
     assert few and all(len(item.ids) <= 14 for item in few)
-    assert hidden_words(part, tokenizer, 20, positions=8) == []
+    assert masked_words(part, tokenizer, 20, positions=8) == []
 
 
 def test_the_guesses_are_those_of_fill_mask(part: TokenPart, run: Path) -> None:
     predictor = Predictor(str(run))
-    hidden = hidden_words(part, predictor.tokenizer, 3, positions=128)
+    hidden = masked_words(part, predictor.tokenizer, 3, positions=128)
     model = load_bert(str(run)).model
     model.train()
     samples = guess(model, predictor.tokenizer, hidden, top_k=4)

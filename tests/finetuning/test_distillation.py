@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from bertsmith.errors import Interrupted, ModelError, OptionError
-from bertsmith.finetuning.distillation import TaughtLogits
+from bertsmith.finetuning.distillation import TeacherLogits
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.fewer_layers import evenly_spaced, with_fewer_layers
 from bertsmith.tasks.base import task_class
@@ -180,8 +180,8 @@ def test_a_teacher_with_another_tokenizer_answers_by_words(
     options = {**QUICK, "train": sample, "dev": sample, "max_length": 64}
     teacher = finetune("token-classification", **{**options, "max_length": 32}, model=other, out=tmp_path / "t").run
     seen: list[Any] = []
-    original = TaughtLogits.save
-    monkeypatch.setattr(TaughtLogits, "save", lambda logits, at: (seen.extend(logits), original(logits, at)))
+    original = TeacherLogits.save
+    monkeypatch.setattr(TeacherLogits, "save", lambda logits, at: (seen.extend(logits), original(logits, at)))
     finetune("token-classification", **options, model=still, teacher=teacher, out=tmp_path / "student")
     predictor = Predictor(str(teacher))
     head = task_class("token-classification").for_model(predictor.config, None, "")

@@ -108,10 +108,10 @@ def test_what_a_configuration_says_of_the_training_file(
     run: Path, tmp_path: Path, head_settings: Callable[..., HeadSettings]
 ) -> None:
     """It is that of this training: what an earlier one left is gone."""
-    model: Any = load_head(head_settings(TASK.with_chosen({"text_columns": ["a", "b"]}), run))
+    model: Any = load_head(head_settings(TASK.with_fitted_values({"text_columns": ["a", "b"]}), run))
     assert model.config.text_columns == ["a", "b"]
     model.save_pretrained(tmp_path)
-    again: Any = load_head(head_settings(TASK.with_chosen({"text_columns": ["c"]}), tmp_path))
+    again: Any = load_head(head_settings(TASK.with_fitted_values({"text_columns": ["c"]}), tmp_path))
     assert again.config.text_columns == ["c"]
     assert not hasattr(load_head(head_settings(TASK, tmp_path)).config, "text_columns")
 

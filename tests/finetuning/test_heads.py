@@ -206,7 +206,7 @@ def test_a_weighted_update_is_a_weighted_mean(
 ) -> None:
     """It is the same for every division, and for weights of which only the proportion is the same, however small."""
     head, data = encoded(task, sample, still)
-    if not head.weighs_classes:
+    if not head.supports_class_weights:
         pytest.skip(f"{task} has no classes to weigh")
     trained = []
     for number, (streams, factor) in enumerate(((1, 1.0), (5, 1.0), (2, 1e-4), (1, 0.0))):

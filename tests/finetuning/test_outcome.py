@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bertsmith.finetuning.outcome import course_in_words, course_of, no_better
-from bertsmith.records.finetuning import LossCourse
+from bertsmith.finetuning.outcome import describe_loss_trend, loss_trend, no_better_than_baseline
+from bertsmith.records.finetuning import LossTrend
 from bertsmith.tasks.question_answering.task import QuestionAnswering
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
 
@@ -22,24 +22,24 @@ from bertsmith.tasks.sequence_classification.task import SequenceClassification
     ],
 )
 def test_the_course_of_the_loss(losses: list[float], said: str) -> None:
-    course = course_of(losses)
-    assert said in course_in_words(course)
-    assert LossCourse(**course.to_dict()) == course
+    course = loss_trend(losses)
+    assert said in describe_loss_trend(course)
+    assert LossTrend(**course.to_dict()) == course
 
 
 def test_the_baseline_is_named() -> None:
     head = SequenceClassification(["a", "b"], "single_label_classification")
-    course = LossCourse(start=0.7, end=0.5, falling=True, updates=9)
-    known = no_better(head, "accuracy", 0.5, baseline=0.52, file="dev", course=course)
+    course = LossTrend(start=0.7, end=0.5, falling=True, updates=9)
+    known = no_better_than_baseline(head, "accuracy", 0.5, baseline=0.52, file="dev", course=course)
     assert known == (
         "accuracy 50.0% on the dev file is no better than always giving the most frequent label (52.0%). The training "
         "loss was still falling (0.7 to 0.5): try more --epochs"
     )
-    assert no_better(
+    assert no_better_than_baseline(
         QuestionAnswering([], "single_label_classification"), "f1", 1.0, baseline=2.5, file="test", course=None
     ) == ("f1 1.0% on the test file is no better than always giving the most frequent answer (2.5%)")
     numbers = SequenceClassification([], "regression")
-    said = no_better(numbers, "pearson", -0.1, baseline=0.0, file="dev", course=None)
+    said = no_better_than_baseline(numbers, "pearson", -0.1, baseline=0.0, file="dev", course=None)
     assert (
         said
         == "pearson -0.1000 on the dev file is no better than always giving the mean of the training labels (0.0000)"

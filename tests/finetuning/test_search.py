@@ -27,11 +27,11 @@ from bertsmith.errors import DivergedError, Interrupted, OptionError
 from bertsmith.finetuning import choices as choices_module
 from bertsmith.finetuning import search as search_module
 from bertsmith.finetuning.options import FinetuneOptions
-from bertsmith.finetuning.proposals import propose, with_own_ranges
+from bertsmith.finetuning.proposals import propose, with_default_ranges
 from bertsmith.finetuning.search_space import Choices, Range, parse_space
 from bertsmith.records.errors import Figure
 from bertsmith.records.search import Trial
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.verbs.finetune import finetune
 from support.process import run_process
 
@@ -126,7 +126,7 @@ def test_a_range_that_two_digits_do_not_divide() -> None:
 @given(st.floats(1e-7, 1), st.integers(1, 40))
 def test_own_ranges_lie_around_the_defaults(rate: float, epochs: int) -> None:
     defaults = {"learning_rate": rate, "epochs": epochs + 2, "batch_size": 32, "weight_decay": 0.01}
-    space = with_own_ranges(dict.fromkeys(defaults), defaults)  # type: ignore[arg-type]
+    space = with_default_ranges(dict.fromkeys(defaults), defaults)  # type: ignore[arg-type]
     rates, passes = space["learning_rate"], space["epochs"]
     assert isinstance(rates, Range) and isinstance(passes, Range)
     assert 0 < rates.low < rate < rates.high and rates.high < 10 * rates.low
@@ -145,7 +145,7 @@ def searched(run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFac
     shutil.copytree(run, model)
     torch.manual_seed(0)
     transformers.BertForPreTraining(transformers.AutoConfig.from_pretrained(run)).save_pretrained(model)
-    slow = Choice("learning rate", "1e-09", "a test")
+    slow = AutomaticChoice("learning rate", "1e-09", "a test")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choices_module, "choose_learning_rate", lambda *_, **__: slow)
         return finetune(

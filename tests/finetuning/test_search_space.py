@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from bertsmith.errors import OptionError
 from bertsmith.finetuning.options import FinetuneOptions
-from bertsmith.finetuning.search_space import DEFAULT, SEARCHED, Choices, Range, Space, parse_space, space_text
+from bertsmith.finetuning.search_space import (
+    DEFAULT,
+    SEARCHABLE_OPTIONS,
+    Choices,
+    Range,
+    Space,
+    parse_space,
+    space_text,
+)
 
 FIELDS = FinetuneOptions.model_fields
 FILES = {"task": "sequence-classification", "model": "m", "train": "t", "dev": "d", "out": "o"}
@@ -21,7 +29,7 @@ BOUNDS: dict[str, tuple[float, float]] = {"layer_decay": (1e-3, 1.0), "distil_we
 
 def numbers(name: str) -> st.SearchStrategy[float | int]:
     """Values that an option may have."""
-    if SEARCHED[name].whole:
+    if SEARCHABLE_OPTIONS[name].whole:
         return st.integers(1, 10**6)
     low, high = BOUNDS.get(name, (1e-12, 1e6))
     return st.floats(low, high).map(lambda value: int(value) if value.is_integer() else value)
@@ -31,12 +39,12 @@ def numbers(name: str) -> st.SearchStrategy[float | int]:
 def values(draw: st.DrawFn, name: str) -> Range | Choices | None:
     several = draw(st.lists(numbers(name), min_size=2, max_size=5, unique=True))
     kinds: list[Range | Choices | None] = [Range(min(several), max(several)), Choices(tuple(several))]
-    return draw(st.sampled_from([*kinds, None] if SEARCHED[name].own_range else kinds))
+    return draw(st.sampled_from([*kinds, None] if SEARCHABLE_OPTIONS[name].has_default_range else kinds))
 
 
 @st.composite
 def spaces(draw: st.DrawFn) -> Space:
-    names = draw(st.lists(st.sampled_from(sorted(SEARCHED)), min_size=1, unique=True))
+    names = draw(st.lists(st.sampled_from(sorted(SEARCHABLE_OPTIONS)), min_size=1, unique=True))
     return {name: draw(values(name)) for name in names}
 
 
@@ -64,7 +72,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert parse_space(space_text(space), FIELDS) == space
 
 
-@given(st.sampled_from(sorted(SEARCHED)), st.data())
+@given(st.sampled_from(sorted(SEARCHABLE_OPTIONS)), st.data())
 def test_what_is_read_the_option_takes(name: str, data: st.DataObject) -> None:
     """Whatever an entry lets through, `finetune` takes as a value."""
     written = data.draw(st.floats(-2, 3).map(str) | st.integers(-2, 3).map(str))

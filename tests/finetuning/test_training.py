@@ -21,7 +21,7 @@ from bertsmith.finetuning import choices
 from bertsmith.finetuning.batches import BudgetedBatches, HeadBatches, LabelledData
 from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.parameters import depth_of, rates_by_layer
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tasks.encoded_texts import Encoded
 from bertsmith.tasks.sequence_classification.head import SequenceLosses
 from bertsmith.tasks.sequence_classification.task import SequenceClassification
@@ -185,8 +185,10 @@ def test_a_run_goes_on_with_the_streams_and_the_precision_that_it_began_with(
     """With dropout, which other streams draw otherwise: the machine may have other cores when a run goes on."""
 
     def on_a_machine_of(streams: int, precision: str) -> None:
-        monkeypatch.setattr(choices, "choose_streams", lambda *_, **__: Choice("streams", str(streams), "a test"))
-        monkeypatch.setattr(choices, "choose_precision", lambda *_: Choice("precision", precision, "a test"))
+        monkeypatch.setattr(
+            choices, "choose_streams", lambda *_, **__: AutomaticChoice("streams", str(streams), "a test")
+        )
+        monkeypatch.setattr(choices, "choose_precision", lambda *_: AutomaticChoice("precision", precision, "a test"))
 
     options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "precision": "auto"}
     on_a_machine_of(1, "fp32")
@@ -318,5 +320,5 @@ def test_the_best_weights_and_their_files(tmp_path: Path) -> None:
     best.save(tmp_path)
     again.load(tmp_path)
     assert (again.value, again.step, again.without_gain, again.chosen) == (0.5, 2, 1, {"a": 1.5})
-    again.give_to(model)
+    again.restore_into(model)
     assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())

@@ -12,7 +12,7 @@ import pytest
 
 from bertsmith.metrics.classification import Metric, accuracy, binary_f1, mean_squared_error, pearson
 from bertsmith.metrics.comparison import Difference, compare, examples_needed, interval, p_value
-from bertsmith.metrics.resampling import drawn_again
+from bertsmith.metrics.resampling import bootstrap_draws
 from bertsmith.metrics.student import t_975
 
 Answers = npt.NDArray[np.float64]
@@ -167,7 +167,7 @@ def test_the_interval_holds_the_true_difference(world: str) -> None:
     """At least 93 times of 100, and so equal models are told apart at most 7 times; by 2,000 resamples for speed."""
     metric, truth, draw = WORLDS[world]
     generator = np.random.default_rng(7)
-    times = np.concatenate(list(drawn_again(EXAMPLES, 2_000)))
+    times = np.concatenate(list(bootstrap_draws(EXAMPLES, 2_000)))
     held = 0
     for _ in range(SETS):
         gold, *both = draw(generator, EXAMPLES)
@@ -182,7 +182,7 @@ def test_interval_and_p_value_agree(world: str) -> None:
     """They differ on the border alone, 1 to 5 times of 100: most where the true difference is about what is seen."""
     metric, truth, draw = WORLDS[world]
     generator = np.random.default_rng(8)
-    times = np.concatenate(list(drawn_again(EXAMPLES, 2_000)))
+    times = np.concatenate(list(bootstrap_draws(EXAMPLES, 2_000)))
     differ, sure, sets = 0, 0, 150
     for _ in range(sets):
         gold, *both = draw(generator, EXAMPLES)
@@ -202,7 +202,7 @@ def test_so_many_examples_show_a_difference_in_80_of_100_files() -> None:
     large = compared(metric, *draw(generator, 20_000))
     needed = large.examples_needed
     assert needed is not None and 250 < needed < 500
-    times = np.concatenate(list(drawn_again(needed, 2_000)))
+    times = np.concatenate(list(bootstrap_draws(needed, 2_000)))
     shown = 0
     for _ in range(500):
         gold, *both = draw(generator, needed)

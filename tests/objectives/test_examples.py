@@ -124,7 +124,7 @@ def in_batches(tmp_path_factory: pytest.TempPathFactory) -> TokenPart:
     finish_part(folder, names, vocab_size=100, tokens=0)
     part = TokenPart(folder)
     assert len(part._chunks) >= 9, "the part has few batches"
-    assert len(set(part.document_ids)) == DOCUMENTS < part.num_pieces
+    assert len(set(part.document_ids)) == DOCUMENTS < part.num_fragments
     return part
 
 

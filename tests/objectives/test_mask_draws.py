@@ -16,7 +16,7 @@ from support.masks import APART, FIRST_PIECE, MASK, PAD, SEP, SIZE, SPECIAL, Int
 
 
 @dataclass
-class Tally:
+class MaskCounts:
     """What was masked, over many batches, of examples whose text is of other entries than random tokens are."""
 
     examples: list[tuple[int, int]]
@@ -37,9 +37,9 @@ class Tally:
 WIDTH = 128
 
 
-def tally(rule: MaskingRule, predictions: int, *, full: bool, vocabulary: Vocabulary = APART) -> Tally:
+def count_masks(rule: MaskingRule, predictions: int, *, full: bool, vocabulary: Vocabulary = APART) -> MaskCounts:
     """Mask examples until there are so many predictions; either full ones, or of 5 to 128 tokens."""
-    found = Tally([], 0, 0, 0, np.zeros(WIDTH, np.int64), np.zeros(SIZE, np.int64))
+    found = MaskCounts([], 0, 0, 0, np.zeros(WIDTH, np.int64), np.zeros(SIZE, np.int64))
     generator, start = np.random.default_rng(0), 0
     while found.total < predictions:
         lengths = np.full(4_000, WIDTH) if full else generator.integers(5, WIDTH + 1, 4_000)
@@ -61,20 +61,20 @@ def tally(rule: MaskingRule, predictions: int, *, full: bool, vocabulary: Vocabu
     return found
 
 
-def check_number(found: Tally) -> None:
+def check_number(found: MaskCounts) -> None:
     """15% of each example, exactly; of one with few tokens no more than it has."""
     for tokens, count in found.examples:
         assert count == max(1, min(20, round(0.15 * tokens))), f"{count} of {tokens} tokens"
 
 
-def check_split(found: Tally) -> None:
+def check_split(found: MaskCounts) -> None:
     """80% [MASK], 10% another token, 10% kept."""
     check_share("[MASK]", found.masked, found.total, 0.8)
     check_share("random", found.random, found.total, 0.1)
     check_share("kept", found.kept, found.total, 0.1)
 
 
-def check_columns(found: Tally) -> None:
+def check_columns(found: MaskCounts) -> None:
     """No column of a full example is more likely than another."""
     special = [0, WIDTH // 2, WIDTH - 1]
     assert found.columns[special].sum() == 0, "a special token is masked"
@@ -84,7 +84,7 @@ def check_columns(found: Tally) -> None:
     check_chi_square("columns", chi_square_of(counts) / ((1 - share) * size / (size - 1)), size - 1)
 
 
-def check_replacements(found: Tally) -> None:
+def check_replacements(found: MaskCounts) -> None:
     """A random token is never special and of the others each is as likely."""
     assert found.replacements[list(SPECIAL)].sum() == 0, "a special token is put in"
     regular = np.arange(50, FIRST_PIECE)
@@ -96,7 +96,7 @@ MILLION = 1_000_000
 
 
 def test_a_million_masks_of_full_examples() -> None:
-    found = tally(MaskingRule(), MILLION, full=True)
+    found = count_masks(MaskingRule(), MILLION, full=True)
     assert found.total >= MILLION
     check_number(found)
     check_split(found)
@@ -105,14 +105,14 @@ def test_a_million_masks_of_full_examples() -> None:
 
 
 def test_a_million_masks_of_examples_of_any_length() -> None:
-    found = tally(MaskingRule(), MILLION, full=False)
+    found = count_masks(MaskingRule(), MILLION, full=False)
     assert found.total >= MILLION and len({tokens for tokens, _ in found.examples}) == WIDTH - 4
     check_number(found)
     check_split(found)
 
 
 def test_a_million_random_tokens() -> None:
-    found = tally(MaskingRule(0.4, (0, 100, 0)), MILLION, full=True)
+    found = count_masks(MaskingRule(0.4, (0, 100, 0)), MILLION, full=True)
     assert found.random == found.total >= MILLION
     check_replacements(found)
 
@@ -120,17 +120,17 @@ def test_a_million_random_tokens() -> None:
 def test_the_checks_fail_for_a_rate_of_14_percent() -> None:
     for full in (True, False):
         with pytest.raises(AssertionError, match=r"of \d+ tokens"):
-            check_number(tally(MaskingRule(0.14), 100_000, full=full))
+            check_number(count_masks(MaskingRule(0.14), 100_000, full=full))
 
 
 def test_the_checks_fail_for_a_split_of_75_15_10() -> None:
-    found = tally(MaskingRule(split=(75, 15, 10)), 100_000, full=True)
+    found = count_masks(MaskingRule(split=(75, 15, 10)), 100_000, full=True)
     with pytest.raises(AssertionError, match=r"\[MASK\]: .* -\d+\.\d standard deviations from 0\.8"):
         check_split(found)
     with pytest.raises(AssertionError, match=r"random: .* \d+\.\d standard deviations from 0\.1"):
         check_share("random", found.random, found.total, 0.1)
     with pytest.raises(AssertionError, match="standard deviations"):
-        check_split(tally(MaskingRule(split=(80, 12, 8)), 100_000, full=True))
+        check_split(count_masks(MaskingRule(split=(80, 12, 8)), 100_000, full=True))
     check_number(found)
     check_columns(found)
 
@@ -145,17 +145,19 @@ def test_the_checks_fail_for_columns_and_tokens_that_are_not_uniform() -> None:
 
     true_bits = random.bits
     with mock.patch.object(random, "bits", early_first):
-        found = tally(MaskingRule(), 100_000, full=True)
+        found = count_masks(MaskingRule(), 100_000, full=True)
     check_number(found)
     with pytest.raises(AssertionError, match="columns: chi-square"):
         check_columns(found)
 
     twice = replace(APART, regular=np.append(APART.regular, 60))
     with pytest.raises(AssertionError, match="random tokens: chi-square"):
-        check_replacements(tally(MaskingRule(), 300_000, full=True, vocabulary=twice))
+        check_replacements(count_masks(MaskingRule(), 300_000, full=True, vocabulary=twice))
     special = replace(APART, regular=np.append(APART.regular, SEP))
     with pytest.raises(AssertionError, match="a special token is put in"):
-        check_replacements(tally(MaskingRule(), 20_000, full=True, vocabulary=special))
-    even = Tally([], 0, 0, 0, np.full(WIDTH, 1_000), np.full(SIZE, 1_000) * np.isin(np.arange(SIZE), APART.regular))
+        check_replacements(count_masks(MaskingRule(), 20_000, full=True, vocabulary=special))
+    even = MaskCounts(
+        [], 0, 0, 0, np.full(WIDTH, 1_000), np.full(SIZE, 1_000) * np.isin(np.arange(SIZE), APART.regular)
+    )
     with pytest.raises(AssertionError, match=r"chi-square 0\.0"):
         check_replacements(even)

@@ -45,10 +45,10 @@ def equal_sentences(documents: int, sentences: int, tokens: int) -> Any:
     return SimpleNamespace(
         sentence_offsets=np.arange(total + 1) * tokens,
         document_offsets=np.arange(documents + 1) * sentences,
-        group_of_piece=np.arange(documents),
+        document_of_fragment=np.arange(documents),
         first_sentences=np.zeros(documents, np.int64),
         num_sentences=total,
-        num_pieces=documents,
+        num_fragments=documents,
         num_tokens=total * tokens,
     )
 

@@ -172,7 +172,7 @@ def test_the_pairs_of_the_sample_text_have_the_form_of_the_original(
     part, tokenizer = store.part("train"), load_tokenizer(str(store.tokenizer_folder))
     vocabulary = Vocabulary.of(tokenizer)
     texts = [[tokenizer.tokenize(line) for line in lines] for lines in sample[1][1:]]
-    assert len(texts) == part.num_pieces == 2
+    assert len(texts) == part.num_fragments == 2
     names = documents_of_sentences(part)
     sentences = [
         tokenizer.convert_ids_to_tokens(part.tokens(start, stop).tolist())

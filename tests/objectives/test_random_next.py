@@ -59,7 +59,7 @@ def test_the_pieces_of_one_document_are_not_other_documents() -> None:
 def positions_of(part: TokenPart) -> list[int]:
     """For each token of a part of one document, the position of its sentence in the document."""
     positions = []
-    for piece in range(part.num_pieces):
+    for piece in range(part.num_fragments):
         first, last = int(part.document_offsets[piece]), int(part.document_offsets[piece + 1])
         for sentence in range(first, last):
             length = int(part.sentence_offsets[sentence + 1] - part.sentence_offsets[sentence])

@@ -10,7 +10,7 @@ import pytest
 from rich.progress import Progress
 
 from bertsmith.runtime import console
-from bertsmith.runtime.console import BAR, SHORT_BAR, fitted, progress, quiet, say, talk_to_the_terminal, warn
+from bertsmith.runtime.console import BAR, SHORT_BAR, fitted, log_info, log_to_terminal, progress, quiet, warn
 
 TRAINING = "45%  0:12 left  update 1,234  12,345 tokens/s  mlm 3.456  nsp 0.612  45% of peak"
 
@@ -44,7 +44,7 @@ def test_the_bar_on_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> N
     logger = logging.getLogger("bertsmith")
     before = logger.handlers, logger.level, logger.propagate
     try:
-        talk_to_the_terminal()
+        log_to_terminal()
         with progress("fine-tuning, seed 1 [of 2]", 1.0) as bar:
             bar.update(0.45, note="update 1,234  12,345 tokens/s  loss 0.123  macro f1 0.812  45% of peak")
             (shown,) = drawn
@@ -60,7 +60,7 @@ def test_the_bar_on_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> N
 def test_quiet_keeps_notes_and_warnings_back(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="bertsmith")
     with quiet():
-        say("a note")
+        log_info("a note")
         warn("a warning")
     warn("another")
     assert [record.getMessage() for record in caplog.records] == ["warning: another"]

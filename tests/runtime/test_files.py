@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from bertsmith.errors import OutputError, ResourceError
-from bertsmith.runtime.files import disk_errors, free_bytes, sole_writer, write_bytes, written_aside
+from bertsmith.runtime.files import atomic_write, disk_errors, folder_lock, free_bytes, write_bytes
 
 
 def names(folder: Path) -> list[str]:
@@ -24,12 +24,12 @@ def names(folder: Path) -> list[str]:
 
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "data.bin"
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_bytes(b"some of it")
         assert not path.exists()
         assert aside.parent == path.parent  # on the same disk, or it could not be renamed at once
     assert path.read_bytes() == b"some of it"
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_bytes(b"another")
         assert path.read_bytes() == b"some of it"
     assert path.read_bytes() == b"another"
@@ -42,7 +42,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, error: BaseException,
     path = tmp_path / "data.bin"
     if before is not None:
         path.write_bytes(before)
-    with pytest.raises(type(error)), written_aside(path) as aside:
+    with pytest.raises(type(error)), atomic_write(path) as aside:
         aside.write_bytes(b"half")
         raise error
     assert (path.read_bytes() if path.exists() else None) == before
@@ -70,7 +70,7 @@ def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
 def test_a_full_disk_is_said_with_the_place(tmp_path: Path) -> None:
     path = tmp_path / "data.bin"
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with pytest.raises(ResourceError) as caught, written_aside(path) as aside:
+    with pytest.raises(ResourceError) as caught, atomic_write(path) as aside:
         aside.write_bytes(b"half")
         raise full
     assert str(caught.value).startswith(f"{path}: cannot be written: No space left on device (")
@@ -88,7 +88,7 @@ def test_a_disk_that_refuses_at_the_end(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(*((os, "fsync") if refused == "fsync" else (Path, "replace")), refuse)
-    with pytest.raises(ResourceError, match="cannot be written: Input/output error"), written_aside(path) as aside:
+    with pytest.raises(ResourceError, match="cannot be written: Input/output error"), atomic_write(path) as aside:
         aside.write_bytes(b"new")
     with pytest.raises(ResourceError, match="cannot be written: Input/output error"):
         write_bytes(path, b"new")
@@ -100,13 +100,13 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with (
         pytest.raises(ResourceError, match=r"file/data.bin: cannot be written: "),
-        written_aside(tmp_path / "file" / "data.bin"),
+        atomic_write(tmp_path / "file" / "data.bin"),
     ):
         pytest.fail("there is no folder to write in")
 
 
 def test_nothing_written_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match="cannot be written: No such file"), written_aside(tmp_path / "data.bin"):
+    with pytest.raises(ResourceError, match="cannot be written: No such file"), atomic_write(tmp_path / "data.bin"):
         pass
     assert names(tmp_path) == []
 
@@ -115,15 +115,15 @@ def test_a_process_that_is_killed_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "data.bin"
     path.write_bytes(b"old")
     program = (
-        "import os, signal, sys; from pathlib import Path; from bertsmith.runtime.files import written_aside\n"
-        "with written_aside(Path(sys.argv[1])) as aside:\n"
+        "import os, signal, sys; from pathlib import Path; from bertsmith.runtime.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as aside:\n"
         "    aside.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, check=False)
     assert done.returncode == -9, done.stderr
     assert path.read_bytes() == b"old"
     assert all(name == path.name or (name[0] == "." and name.endswith(".partial")) for name in names(tmp_path))
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_bytes(b"new")
     assert path.read_bytes() == b"new"
 
@@ -178,8 +178,8 @@ def test_free_space_that_is_not_known(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_second_writer_is_refused_while_the_first_works(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from bertsmith.errors import OutputError\n"
-        "from bertsmith.runtime.files import sole_writer\n"
-        "try:\n    with sole_writer(Path(sys.argv[1]), 'prepare'): print('works')\n"
+        "from bertsmith.runtime.files import folder_lock\n"
+        "try:\n    with folder_lock(Path(sys.argv[1]), 'prepare'): print('works')\n"
         "except OutputError as error: print(error)\n"
     )
 
@@ -188,7 +188,7 @@ def test_a_second_writer_is_refused_while_the_first_works(tmp_path: Path) -> Non
             [sys.executable, "-c", script, tmp_path / "out"], capture_output=True, text=True, check=True
         ).stdout
 
-    with sole_writer(tmp_path / "out", "prepare"):
+    with folder_lock(tmp_path / "out", "prepare"):
         assert "another prepare is working there" in other()
     assert list(tmp_path.iterdir()) == []
     (tmp_path / ".out.lock").touch()  # of a process that was killed
@@ -198,18 +198,18 @@ def test_a_second_writer_is_refused_while_the_first_works(tmp_path: Path) -> Non
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from bertsmith.runtime.files import sole_writer\n"
-        "with sole_writer(Path(sys.argv[1]), 'prepare'):\n    print('works', flush=True); time.sleep(600)\n"
+        "import sys, time; from pathlib import Path; from bertsmith.runtime.files import folder_lock\n"
+        "with folder_lock(Path(sys.argv[1]), 'prepare'):\n    print('works', flush=True); time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script, tmp_path / "out"], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stdout.readline() == b"works\n"
         with (
             pytest.raises(OutputError, match="another pretrain is working there"),
-            sole_writer(tmp_path / "out", "pretrain"),
+            folder_lock(tmp_path / "out", "pretrain"),
         ):
             pass
         process.kill()
     assert (tmp_path / ".out.lock").exists()
-    with sole_writer(tmp_path / "out", "pretrain"):
+    with folder_lock(tmp_path / "out", "pretrain"):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ import pytest
 
 from bertsmith.errors import ModelError
 from bertsmith.models.loading import check_model
-from bertsmith.runtime.hub import PATIENCE, came_from_hub, is_hub_name, unreachable
+from bertsmith.runtime.hub import PATIENCE, is_from_hub, is_hub_name, unreachable
 from bertsmith.tokenization.folder import load_tokenizer
 
 
@@ -102,8 +102,8 @@ def test_a_folder_of_the_owners_name_does_not_hide_a_model_of_the_hub(network: N
     in_cache(tmp_path / "cache", "org/bert")
     Path("org/berts").mkdir(parents=True)
     assert check_model("org/bert") == "org/bert"
-    assert came_from_hub("org/bert") and not came_from_hub("org/other") and came_from_hub("others/bert")
-    assert not came_from_hub("org/a b"), "no name of the hub at all"
+    assert is_from_hub("org/bert") and not is_from_hub("org/other") and is_from_hub("others/bert")
+    assert not is_from_hub("org/a b"), "no name of the hub at all"
     Path("org/bert").mkdir()
     with pytest.raises(ModelError, match=r"org/bert: not a model folder \(no config.json in it\)"):
         check_model("org/bert")
@@ -115,4 +115,4 @@ def test_a_name_that_is_too_long_for_a_folder(network: NoNetwork, load: Callable
     with pytest.raises(ModelError, match=r"^/?(org/)?a{50,}… \(30[0-9] characters\): no such folder"):
         load(name)
     assert network.asked == []
-    assert not came_from_hub(f"/{name}")
+    assert not is_from_hub(f"/{name}")

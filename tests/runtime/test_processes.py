@@ -17,20 +17,22 @@ from support.process import run_process
 def test_alone_everything_is_ones_own() -> None:
     assert (processes.world_size(), processes.local_world_size(), processes.rank()) == (1, 1, 0)
     assert processes.is_main()
-    processes.join()
+    processes.join_process_group()
     processes.barrier()
     thing = {"a": [1]}
-    assert processes.from_main(thing) is thing
-    assert processes.from_all(thing) == [thing]
-    assert processes.sums([1.5, 2]) == [1.5, 2]
-    assert processes.largest((3, -1.0)) == [3, -1.0]
+    assert processes.broadcast_object(thing) is thing
+    assert processes.gather_objects(thing) == [thing]
+    assert processes.all_reduce_sum([1.5, 2]) == [1.5, 2]
+    assert processes.all_reduce_max((3, -1.0)) == [3, -1.0]
 
 
 def test_alone_torch_is_not_needed() -> None:
     code = """
         import sys
         from bertsmith.runtime import processes
-        processes.join(); processes.barrier(); processes.sums([1.0]); processes.from_all(1); processes.from_main(1)
+        processes.join_process_group(); processes.barrier(); processes.all_reduce_sum([1.0])
+        processes.gather_objects(1)
+        processes.broadcast_object(1)
         assert "torch" not in sys.modules
     """
     done = run_process([sys.executable, "-c", textwrap.dedent(code)])
@@ -54,15 +56,15 @@ def test_two_processes_agree(tmp_path: Path) -> None:
             from pathlib import Path
             from bertsmith.runtime import processes
 
-            processes.join()
-            processes.join()
+            processes.join_process_group()
+            processes.join_process_group()
             rank = processes.rank()
             found = {{
                 "main": processes.is_main(),
-                "from_main": processes.from_main({{"text": "of the first"}} if rank == 0 else None),
-                "from_all": processes.from_all([rank, "x" * (1 + 1000 * rank)]),
-                "sums": processes.sums([2.0**53, 1 + rank, 0.1]),
-                "largest": processes.largest([rank, -rank, -3.5]),
+                "broadcast_object": processes.broadcast_object({{"text": "of the first"}} if rank == 0 else None),
+                "gather_objects": processes.gather_objects([rank, "x" * (1 + 1000 * rank)]),
+                "sums": processes.all_reduce_sum([2.0**53, 1 + rank, 0.1]),
+                "largest": processes.all_reduce_max([rank, -rank, -3.5]),
             }}
             processes.barrier()
             Path({str(tmp_path)!r}, f"{{rank}}.json").write_text(json.dumps(found))
@@ -80,8 +82,8 @@ def test_two_processes_agree(tmp_path: Path) -> None:
         first
         == second
         == {
-            "from_main": {"text": "of the first"},
-            "from_all": [[0, "x"], [1, "x" * 1001]],
+            "broadcast_object": {"text": "of the first"},
+            "gather_objects": [[0, "x"], [1, "x" * 1001]],
             "sums": [2.0**54, 3.0, 0.2],
             "largest": [1.0, 0.0, -3.5],
         }

@@ -1,4 +1,4 @@
-"""What a command line or a process left: its exit code and what it wrote."""
+"""The output of a command line or a process."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Answered:
-    """The end of a command line."""
+class CommandOutput:
+    """The exit code of a command line and what it wrote."""
 
     code: int
     stdout: str
@@ -35,7 +35,7 @@ class Answered:
         return [json.loads(line) for line in self.stdout.splitlines()]
 
 
-def run_process(command: Sequence[str], **options: Any) -> Answered:
+def run_process(command: Sequence[str], **options: Any) -> CommandOutput:
     """Run a command to its end; further options are those of subprocess.run."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-    return Answered(done.returncode, done.stdout, done.stderr)
+    return CommandOutput(done.returncode, done.stdout, done.stderr)

@@ -15,6 +15,6 @@ def test_intervals_end_at_the_ends_of_a_metric() -> None:
 
 
 def test_less_of_an_error_is_better() -> None:
-    better = SequenceClassification.goodness
+    better = SequenceClassification.selection_score
     assert better("mean_squared_error", 1.0) > better("mean_squared_error", 2.0)
     assert better("accuracy", 0.9) > better("accuracy", 0.8)

@@ -59,6 +59,6 @@ def test_weights_of_one_change_nothing() -> None:
 
 
 def test_which_heads_have_them() -> None:
-    assert SequenceClassification(["a", "b"], "single_label_classification").weighs_classes
-    assert not SequenceClassification([], "regression").weighs_classes
-    assert TokenClassification(["O", "B-X", "I-X"]).weighs_classes
+    assert SequenceClassification(["a", "b"], "single_label_classification").supports_class_weights
+    assert not SequenceClassification([], "regression").supports_class_weights
+    assert TokenClassification(["O", "B-X", "I-X"]).supports_class_weights

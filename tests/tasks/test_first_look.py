@@ -11,7 +11,7 @@ import pytest
 from bertsmith.errors import DataError
 from bertsmith.tasks import first_look
 from bertsmith.tasks.files.labelled_file import Columns
-from bertsmith.tasks.first_look import look_at_files
+from bertsmith.tasks.first_look import check_task_files
 from bertsmith.tasks.registry import trainable_tasks
 from support.process import run_process
 
@@ -33,7 +33,7 @@ FILES = {
 def test_every_task_is_looked_at(task: str, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("{}\n")
     with pytest.raises(DataError, match=r"a\.jsonl: "):
-        look_at_files(task, tmp_path / "a.jsonl", (), columns=Columns())
+        check_task_files(task, tmp_path / "a.jsonl", (), columns=Columns())
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_the_dev_file_and_the_test_file_are_looked_at_too(tmp_path: Path) -> Non
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     good.write_text(FILES["a.csv"])
     bad.write_text("sentence_one,label\na,b\n")
-    look_at_files("sequence-classification", good, (good, None), columns=Columns())
+    check_task_files("sequence-classification", good, (good, None), columns=Columns())
     for train, *others in ((bad, good, None), (good, bad, None), (good, good, bad)):
         with pytest.raises(DataError, match=r"bad.csv: no column of the text"):
-            look_at_files("sequence-classification", train, others, columns=Columns())
+            check_task_files("sequence-classification", train, others, columns=Columns())
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_a_dev_file_follows_the_training_file(task: str, train: str, dev: str, t
     for file, content in zip(files, (train, dev), strict=True):
         file.write_text(content)
     with pytest.raises(DataError):
-        look_at_files(task, files[1], (), columns=Columns())
-    look_at_files(task, files[0], files[1:], columns=Columns())
+        check_task_files(task, files[1], (), columns=Columns())
+    check_task_files(task, files[0], files[1:], columns=Columns())
 
 
 def test_other_files_are_looked_at_as_the_training_file_says(tmp_path: Path) -> None:
@@ -82,21 +82,21 @@ def test_other_files_are_looked_at_as_the_training_file_says(tmp_path: Path) -> 
         rows = "".join(f"p,a,b,c,d,{label}\n" for label in labels)
         path.write_text(f"prompt,choice1,choice2,choice3,choice4,label\n{rows}")
     with pytest.raises(DataError, match="positions may count from 0 or from 1"):
-        look_at_files("multiple-choice", dev, (dev,), columns=Columns())
-    look_at_files("multiple-choice", train, (dev, dev), columns=Columns())
-    look_at_files("multiple-choice", Path("hf:name"), (dev,), columns=Columns())
+        check_task_files("multiple-choice", dev, (dev,), columns=Columns())
+    check_task_files("multiple-choice", train, (dev, dev), columns=Columns())
+    check_task_files("multiple-choice", Path("hf:name"), (dev,), columns=Columns())
     train, dev = tmp_path / "train.conll", tmp_path / "dev.conll"
     train.write_text("one 1\nthe DT\n")
     dev.write_text("one 1\n")
-    look_at_files("token-classification", train, (dev,), columns=Columns())
+    check_task_files("token-classification", train, (dev,), columns=Columns())
 
 
 def test_large_files_and_data_sets_are_read_once_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_text("sentence_one,label\na,b\n")
     for unread in (Path("hf:name"), tmp_path / "none.parquet"):
-        look_at_files("sequence-classification", unread, (bad,), columns=Columns())
+        check_task_files("sequence-classification", unread, (bad,), columns=Columns())
     monkeypatch.setattr(first_look, "LARGE", 10)
-    look_at_files("sequence-classification", bad, (bad,), columns=Columns())
+    check_task_files("sequence-classification", bad, (bad,), columns=Columns())
     with pytest.raises(DataError, match="no such file"):
-        look_at_files("sequence-classification", tmp_path / "none.csv", (), columns=Columns())
+        check_task_files("sequence-classification", tmp_path / "none.csv", (), columns=Columns())

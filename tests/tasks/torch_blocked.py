@@ -198,33 +198,35 @@ def head(name: str, problem_type: str, *files: str) -> dict[str, Any]:
     assert all([item.texts for item in task.items(other)] == items for other in others), paths
     targets = task.targets(examples, files[0])
     runner = FakeRunner("a model", SimpleNamespace(**task.config_values(), **task.chosen))
-    inputs = task.encode(runner.tokenizer, task.learnable(examples), MAX_LENGTH)
+    inputs = task.encode(runner.tokenizer, task.trainable_examples(examples), MAX_LENGTH)
     outputs = runner.head_outputs(task, inputs)
     rows = range(len(inputs.lengths))
     assert len(task.row_targets(inputs, targets, rows)) == len(rows)
-    taught = task.join_logits(runner.kept(task, task.logits, inputs), inputs)
+    taught = task.gather_logits(runner.kept(task, task.logits, inputs), inputs)
     assert task.soft_targets(inputs, lambda number: taught[number].ravel(), rows).dtype == np.float32
-    settled = task.settled(outputs, targets)
-    figures = {metric: interval.to_dict() for metric, interval in settled.score(outputs, targets).items()}
-    judged = list(settled.judged(examples, outputs, targets))
-    settled.score(*settled.some(outputs, targets, np.arange(3)))
+    with_tuned_thresholds = task.with_tuned_thresholds(outputs, targets)
+    figures = {metric: interval.to_dict() for metric, interval in with_tuned_thresholds.score(outputs, targets).items()}
+    labelled_predictions = list(with_tuned_thresholds.labelled_predictions(examples, outputs, targets))
+    with_tuned_thresholds.score(*with_tuned_thresholds.some(outputs, targets, np.arange(3)))
     if task.has_probabilities:
         assert task.decisions(outputs, targets).logits.dtype == np.float64
-        settled = task.calibrated(outputs, targets) or settled
-    tally = settled.tally(outputs, targets)
+        with_tuned_thresholds = task.calibrated(outputs, targets) or with_tuned_thresholds
+    confusion_counts = with_tuned_thresholds.confusion_counts(outputs, targets)
     written = paths[0].with_name("predictions" + (".json" if name == "question-answering" else ".txt"))
-    written.write_text("".join(f"{line}\n" for line in settled.predictions(examples, outputs)), encoding="utf-8")
+    written.write_text(
+        "".join(f"{line}\n" for line in with_tuned_thresholds.predictions(examples, outputs)), encoding="utf-8"
+    )
     scored = scoring_of(name).score(ScoreOptions.build({"task": name, "gold": paths[0], "predictions": written}))
     if name != "question-answering":
         assert len(task.read_unlabelled(paths[0], columns)) == len(examples)
     return {
         "figures": {metric: figure["value"] for metric, figure in figures.items()},
         "scored": {metric: figure.value for metric, figure in scored.metrics.items()},
-        "baseline": settled.baseline(targets, targets),
-        "judged": len(judged),
+        "baseline": with_tuned_thresholds.baseline(targets, targets),
+        "judged": len(labelled_predictions),
         "examples": len(examples),
         "rows": len(rows),
-        "tally": None if tally is None else list(tally.labels),
+        "tally": None if confusion_counts is None else list(confusion_counts.labels),
         "labels": dict(task.label_counts(examples)),
     }
 

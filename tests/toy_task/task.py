@@ -15,7 +15,16 @@ from bertsmith.metrics.measurements import Measurement
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.encoded_texts import Encoded, encode, padded
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
-from bertsmith.tasks.values import Batch, Ints, Item, Judged, Logits, ModelOutputs, TaskOptions, Tokenizer
+from bertsmith.tasks.values import (
+    Batch,
+    ComparisonItem,
+    Ints,
+    LabelledPrediction,
+    Logits,
+    ModelOutputs,
+    TaskOptions,
+    Tokenizer,
+)
 
 LABELS = ("quiet", "shouted")
 VOLUME = "volume"
@@ -51,9 +60,9 @@ class Shouting(Task[Row, Encoded, Ints, Logits]):
     def read_unlabelled(self, path: Path, columns: Columns) -> list[Row]:
         return read_rows(path, columns, stand_in=LABELS[0])
 
-    def items(self, examples: Sequence[Row]) -> Iterator[Item]:
+    def items(self, examples: Sequence[Row]) -> Iterator[ComparisonItem]:
         for row in examples:
-            yield Item((row.text,), row.class_name, row.place)
+            yield ComparisonItem((row.text,), row.class_name, row.place)
 
     def predictions(self, examples: Sequence[Row], outputs: Logits) -> Iterator[str]:
         for row, label in zip(examples, self.answers(outputs), strict=True):
@@ -97,9 +106,11 @@ class Shouting(Task[Row, Encoded, Ints, Logits]):
     def error(self) -> str:
         return "lack of volume"
 
-    def judged(self, examples: Sequence[Row], outputs: Logits, targets: Ints) -> Iterator[Judged]:
+    def labelled_predictions(
+        self, examples: Sequence[Row], outputs: Logits, targets: Ints
+    ) -> Iterator[LabelledPrediction]:
         for row, said, logits in zip(examples, self.answers(outputs), outputs, strict=True):
-            yield Judged(row.class_name, said, said != row.class_name, float(np.ptp(logits)))
+            yield LabelledPrediction(row.class_name, said, said != row.class_name, float(np.ptp(logits)))
 
 
 TASK = Shouting

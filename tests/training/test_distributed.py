@@ -14,7 +14,7 @@ import torch
 
 from bertsmith.training.run_folder import fault_of
 from bertsmith.verbs.pretrain import pretrain
-from support.process import Answered, run_process
+from support.process import CommandOutput, run_process
 from support.stock import load_stock
 
 SCRIPT = Path(__file__).with_name("under_torchrun.py")
@@ -26,7 +26,7 @@ Options = dict[str, Any]
 Difference = Callable[[Weights, Weights], tuple[float, str]]
 
 
-def torchrun(*arguments: object, processes: int = 2) -> Answered:
+def torchrun(*arguments: object, processes: int = 2) -> CommandOutput:
     """Start processes on this machine, each computing on one thread."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     return run_process([*command, *map(str, arguments)], env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=500)

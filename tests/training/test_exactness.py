@@ -38,7 +38,7 @@ NO_GRADIENT = "attention.self.key.bias"
 @contextmanager
 def on_threads(count: int) -> Iterator[None]:
     """Compute on so many threads, whatever the machine has."""
-    with mock.patch.object(machine, "choose_threads", lambda: machine.Choice("threads", str(count), "tests")):
+    with mock.patch.object(machine, "choose_threads", lambda: machine.AutomaticChoice("threads", str(count), "tests")):
         yield
 
 
@@ -275,8 +275,8 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
             original(state, file)
 
         original, torch.save = torch.save, killed
-        machine.choose_threads = lambda: machine.Choice("threads", "1", "tests")
-        machine.asked_threads = lambda: None
+        machine.choose_threads = lambda: machine.AutomaticChoice("threads", "1", "tests")
+        machine.requested_threads = lambda: None
         pretrain(Path({str(little_store)!r}), out=Path({str(out)!r}), **{course(options)!r})
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, capture_output=True, text=True)
@@ -400,7 +400,7 @@ def test_the_precision_is_that_of_the_plan_whatever_accelerate_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`accelerate launch` leaves a precision of its own in the environment of a process."""
-    chosen = machine.Choice("streams", str(streams), "a test")
+    chosen = machine.AutomaticChoice("streams", str(streams), "a test")
     monkeypatch.setattr(choices, "choose_streams", lambda *_, **__: chosen)
     runs = {}
     for told in ("no", "bf16"):

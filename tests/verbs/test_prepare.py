@@ -113,7 +113,7 @@ def test_counts_and_manifest_agree_with_the_store(corpus_file: Path, tmp_path: P
     assert {"read and clean", "encode"} <= manifest["result"]["stages"].keys() <= result.stages.keys()
     assert manifest["held_out"]["by"] == "documents"
     assert manifest["parts"][TRAIN] == {
-        "documents": train.num_pieces,
+        "documents": train.num_fragments,
         "sentences": train.num_sentences,
         "tokens": train.num_tokens,
     }
@@ -328,9 +328,9 @@ def test_one_book(tmp_path: Path, shared_data: Path, notes: Callable[[], str]) -
     store = TokenStore(tmp_path / "store")
     held_out = store.part(HELD_OUT)
     assert 2_000 <= held_out.num_tokens <= 0.08 * result.tokens
-    assert 4 <= held_out.num_pieces <= 8
+    assert 4 <= held_out.num_fragments <= 8
     train = store.part(TRAIN)
-    assert train.group_of_piece.tolist() == [0] * train.num_pieces
+    assert train.document_of_fragment.tolist() == [0] * train.num_fragments
     covered = sorted(
         (int(first), int(first + count))
         for part in (train, held_out)
@@ -798,7 +798,7 @@ def test_a_file_that_cannot_be_written_at_all(
     tmp_path: Path, corpus_file: Path, expected: Path, monkeypatch: pytest.MonkeyPatch, small_blocks: None
 ) -> None:
     """The data do not even reach the file: what NumPy and Arrow make of /dev/full."""
-    real = count.written_aside
+    real = count.atomic_write
 
     @contextmanager
     def onto_a_full_disk(path: Path) -> Iterator[Path]:
@@ -808,7 +808,7 @@ def test_a_file_that_cannot_be_written_at_all(
 
     for module in (shards, blocks, fingerprints, decisions, count, store_module):
         with monkeypatch.context() as patch:
-            patch.setattr(module, "written_aside", onto_a_full_disk)
+            patch.setattr(module, "atomic_write", onto_a_full_disk)
             with pytest.raises(ResourceError, match=r"cannot be written: .*[Nn]o space left on device.*GB free"):
                 make(corpus_file, tmp_path / "store", keep_dropped=True, resume=True)
         assert not list(tmp_path.rglob("*.partial"))

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from bertsmith.errors import BertsmithError, Interrupted, OptionError
 from bertsmith.runtime import processes
-from bertsmith.runtime.console import talk_to_the_terminal
+from bertsmith.runtime.console import log_to_terminal
 from bertsmith.runtime.program import runnable
 
 _BEFORE = {
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line; returns its exit code."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    talk_to_the_terminal()
+    log_to_terminal()
     try:
         return _dispatch(arguments)
     except BertsmithError as error:

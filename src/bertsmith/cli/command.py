@@ -30,7 +30,7 @@ from pydantic_core import PydanticUndefined
 
 from bertsmith.config.option_names import external_name
 from bertsmith.config.options import Options, read_assignments, read_yaml
-from bertsmith.config.verb import takes_many
+from bertsmith.config.verb import is_multivalued
 from bertsmith.errors import OptionError
 from bertsmith.runtime import processes
 from bertsmith.tasks.command import TaskCommand
@@ -187,7 +187,7 @@ def _app(command: Command[Any]) -> App:
 
 def _usage(schema: type[Options]) -> str:
     """`STORE --out OUT [OPTIONS]`: the positional and the required options."""
-    words = [f"{name.upper()}..." if takes_many(schema, name) else name.upper() for name in schema.positional]
+    words = [f"{name.upper()}..." if is_multivalued(schema, name) else name.upper() for name in schema.positional]
     for name in _keywords(schema):
         if schema.model_fields[name].default is PydanticUndefined:
             words.append(f"--{external_name(name)} {name.strip('_').upper()}")
@@ -216,7 +216,7 @@ def _parameter(schema: type[Options], name: str) -> inspect.Parameter:
         spec = Parameter(
             name=flag, converter=_raw, negative=(), help=text, show_default=default is not None, metavar=kind
         )
-        annotation = Annotated[(list[str] if takes_many(schema, name) else str) | None, spec]
+        annotation = Annotated[(list[str] if is_multivalued(schema, name) else str) | None, spec]
     where = inspect.Parameter.POSITIONAL_ONLY if positional else inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, where, default=default, annotation=annotation)
 
@@ -261,7 +261,7 @@ def _in_our_words(error: CycloptsError, schema: type[Options]) -> str:
         word = error.token.keyword or error.token.value
         if " " in word:
             return f"{word!r} begins with a hyphen like an option; a text that does so goes behind --"
-        return schema.no_option(word, map(external_name, (*_keywords(schema), *_COMMON)))
+        return schema.unknown_option_message(word, map(external_name, (*_keywords(schema), *_COMMON)))
     if isinstance(error, UnusedCliTokensError):
         return f"found more values than expected: {' '.join(error.unused_tokens or ())}"
     if isinstance(error, RepeatArgumentError):

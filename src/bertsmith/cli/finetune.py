@@ -19,9 +19,9 @@ from bertsmith.tasks.registry import TASKS
 
 def _run(options: FinetuneOptions) -> Iterable[Answer]:
     from bertsmith.tasks.files.labelled_file import Columns
-    from bertsmith.tasks.first_look import look_at_files
+    from bertsmith.tasks.first_look import check_task_files
 
-    look_at_files(options.task, options.train, (options.dev, options.test), columns=Columns.of(options))
+    check_task_files(options.task, options.train, (options.dev, options.test), columns=Columns.of(options))
     from bertsmith.verbs.finetune import finetune
 
     yield finetune(options)

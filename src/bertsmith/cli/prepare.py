@@ -10,7 +10,7 @@ from typing import Any
 from bertsmith.cli.command import Answer, Command
 from bertsmith.config.prepare import PrepareOptions
 from bertsmith.reporting.numbers import counted
-from bertsmith.runtime.console import clock, size_text
+from bertsmith.runtime.console import clock, format_bytes
 from bertsmith.runtime.program import runnable
 
 
@@ -28,9 +28,10 @@ def _show(result: Any) -> str:
             f"{result.files:,} files, by a sample: {result.documents:,} documents, "
             f"{result.text_bytes / 1e6:,.1f} MB of text, about {result.tokens:,} tokens\n"
             f"  time    {clock(result.seconds)}\n"
-            f"  memory  {size_text(result.memory_bytes)}, all processes\n"
-            f"  disk    {size_text(result.disk_bytes)} while it works, {size_text(result.store_bytes)} for the STORE; "
-            f"{size_text(result.free_bytes)} are free{'' if result.fits else ': NOT ENOUGH'}\n"
+            f"  memory  {format_bytes(result.memory_bytes)}, all processes\n"
+            f"  disk    {format_bytes(result.disk_bytes)} while it works, "
+            f"{format_bytes(result.store_bytes)} for the STORE; "
+            f"{format_bytes(result.free_bytes)} are free{'' if result.fits else ': NOT ENOUGH'}\n"
             "Nothing was written."
         )
     dropped = ", ".join(f"{count:,} {reason}" for reason, count in result.dropped.items()) or "none"

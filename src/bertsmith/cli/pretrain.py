@@ -11,7 +11,7 @@ from bertsmith.cli.command import Answer, Command
 from bertsmith.cli.evaluate import language_model_lines
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.reporting.numbers import counted, percent
-from bertsmith.runtime.console import size_text
+from bertsmith.runtime.console import format_bytes
 from bertsmith.runtime.program import runnable
 
 
@@ -59,8 +59,8 @@ def _forecast_lines(forecast: dict[str, Any]) -> str:
     return (
         f"a forecast, nothing was trained (--dry-run):\n"
         f"  parameters        {forecast['parameters']:,}\n"
-        f"  memory            {size_text(forecast['memory_bytes'])}, "
-        f"{size_text(forecast['free_memory_bytes'])} are free\n"
+        f"  memory            {format_bytes(forecast['memory_bytes'])}, "
+        f"{format_bytes(forecast['free_memory_bytes'])} are free\n"
         f"  time              {_time(forecast['minutes'])}: {forecast['updates']:,} updates of "
         f"{forecast['seconds_per_update']:.3f} s, evaluations aside\n"
         f"  tokens            {forecast['tokens']:,}{passes}\n"

@@ -53,10 +53,10 @@ class Options(BaseModel):
     positional: ClassVar[tuple[str, ...]] = ()
     """The fields that are given by position, in their order; the last may hold several values."""
 
-    any_bytes: ClassVar[tuple[str, ...]] = ()
+    non_utf8_fields: ClassVar[tuple[str, ...]] = ()
     """The fields whose values need not be UTF-8: paths of files whose names go through `sources.readable`."""
 
-    names_elsewhere: ClassVar[Mapping[str, str]] = {}
+    names_in_other_tools: ClassVar[Mapping[str, str]] = {}
     """The answer to the name of an option of other tools (`config.tutorial_names`)."""
 
     says_more_if_given: ClassVar[tuple[str, ...]] = ()
@@ -85,10 +85,10 @@ class Options(BaseModel):
         for key, value in values.items():
             name = cls.field_of(str(key))
             if name is None:
-                mistakes.append(f"{where}{cls.no_option(str(key), map(external_name, cls.model_fields))}")
+                mistakes.append(f"{where}{cls.unknown_option_message(str(key), map(external_name, cls.model_fields))}")
             else:
                 given[name] = value
-                broken = None if name in cls.any_bytes else _broken(value)
+                broken = None if name in cls.non_utf8_fields else _broken(value)
                 if broken is not None:
                     mistakes.append(f"{where}{_label(cls, name)}: {broken}")
         if mistakes:
@@ -109,9 +109,9 @@ class Options(BaseModel):
         return given
 
     @classmethod
-    def no_option(cls, word: str, known: Iterable[str]) -> str:
+    def unknown_option_message(cls, word: str, known: Iterable[str]) -> str:
         """The message for an unknown name: what to give instead, or the nearest of the known names."""
-        elsewhere = cls.names_elsewhere.get(external_name(word, "_"))
+        elsewhere = cls.names_in_other_tools.get(external_name(word, "_"))
         return f"there is no option '{word}'" + (f"; {elsewhere}" if elsewhere else nearest(word, known))
 
     @classmethod
@@ -123,7 +123,11 @@ class Options(BaseModel):
                 field = cls.model_fields[name]
                 yield f"{where}{label} is missing: {field.description}"
             else:
-                yield f"{where}{label}: {what_is_wrong(mistake)}" if label else f"{where}{what_is_wrong(mistake)}"
+                yield (
+                    f"{where}{label}: {validation_message(mistake)}"
+                    if label
+                    else f"{where}{validation_message(mistake)}"
+                )
 
     def command_line(self, verb: str, *, leave_out: Collection[str] = ()) -> str:
         """The command that gives these options: the positional ones, and those that differ from their default.
@@ -168,7 +172,7 @@ def _label(schema: type[Options], name: str) -> str:
     return name.upper() if name in schema.positional else f"--{external_name(name)}"
 
 
-def what_is_wrong(mistake: ErrorDetails) -> str:
+def validation_message(mistake: ErrorDetails) -> str:
     """A mistake of pydantic in our own words: what was found, and what was expected."""
     kind, context = mistake["type"], mistake.get("ctx", {})
     found = f"found {mistake.get('input')!r}"

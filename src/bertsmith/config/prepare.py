@@ -24,7 +24,7 @@ class SourceOptions(Options):
     """How text is read and cleaned: shared by every verb that takes a SOURCE."""
 
     positional: ClassVar[tuple[str, ...]] = ("sources",)
-    any_bytes: ClassVar[tuple[str, ...]] = ("sources",)
+    non_utf8_fields: ClassVar[tuple[str, ...]] = ("sources",)
 
     sources: tuple[str, ...] = Field(
         min_length=1,

@@ -21,7 +21,7 @@ class PretrainOptions(Options):
     """Pre-train a BERT with masked language modelling and next sentence prediction."""
 
     positional: ClassVar[tuple[str, ...]] = ("store",)
-    names_elsewhere: ClassVar[Mapping[str, str]] = tutorial_names.PRETRAIN
+    names_in_other_tools: ClassVar[Mapping[str, str]] = tutorial_names.PRETRAIN
 
     store: Path = Field(description="the STORE that `prepare` wrote")
     out: Path = Field(description="the folder of the RUN")

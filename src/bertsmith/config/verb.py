@@ -27,16 +27,16 @@ ResultType = TypeVar("ResultType")
 class Result:
     """The base of what verbs return: a dataclass whose `to_dict()` is the verb's JSON.
 
-    A field in `left_out_if_none` is in it only if it has a value.
+    A field in `omitted_if_none` is in it only if it has a value.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ()
+    omitted_if_none: ClassVar[tuple[str, ...]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object."""
         assert is_dataclass(self)
         values = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not None or name not in self.left_out_if_none}
+        return {name: value for name, value in values.items() if value is not None or name not in self.omitted_if_none}
 
 
 def _plain(value: Any) -> Any:
@@ -76,7 +76,7 @@ def _by_name(schema: type[Options], args: tuple[Any, ...], values: dict[str, Any
     for position, name in enumerate(names):
         if position >= len(args):
             break
-        if takes_many(schema, name):
+        if is_multivalued(schema, name):
             rest = args[position:]
             given[name] = tuple(rest[0]) if len(rest) == 1 and isinstance(rest[0], (list, tuple)) else rest
             return given
@@ -88,7 +88,7 @@ def _by_name(schema: type[Options], args: tuple[Any, ...], values: dict[str, Any
     return given
 
 
-def takes_many(schema: type[Options], name: str) -> bool:
+def is_multivalued(schema: type[Options], name: str) -> bool:
     """Whether an option holds several values."""
     annotation = schema.model_fields[name].annotation
     return get_origin(annotation) is tuple and name in (*schema.positional, *schema.repeated)
@@ -100,7 +100,7 @@ def signature(schema: type[Options]) -> inspect.Signature:
     for name, field in schema.model_fields.items():
         default = inspect.Parameter.empty if field.default is PydanticUndefined else field.default
         if name in schema.positional:
-            many = takes_many(schema, name)
+            many = is_multivalued(schema, name)
             kind = inspect.Parameter.VAR_POSITIONAL if many else inspect.Parameter.POSITIONAL_OR_KEYWORD
             default = inspect.Parameter.empty if many else default
             positional.append(inspect.Parameter(name, kind, default=default, annotation=field.annotation))

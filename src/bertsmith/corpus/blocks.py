@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from bertsmith.corpus.document import Document
 from bertsmith.errors import DataError
-from bertsmith.runtime.files import written_aside
+from bertsmith.runtime.files import atomic_write
 
 _SCHEMA = pa.schema(
     [
@@ -42,7 +42,7 @@ def write_block(path: Path, documents: list[Document]) -> None:
         schema=_SCHEMA,
     )
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with written_aside(path) as aside, pa.ipc.new_file(str(aside), _SCHEMA, options=options) as writer:
+    with atomic_write(path) as aside, pa.ipc.new_file(str(aside), _SCHEMA, options=options) as writer:
         writer.write_batch(batch)
 
 

@@ -19,9 +19,9 @@ from bertsmith.corpus.deduplication import (
     Duplicates,
 )
 from bertsmith.corpus.shards import read_arrays, read_ids_of_shard, read_shard
-from bertsmith.corpus.splitting import runs_of_documents
+from bertsmith.corpus.splitting import document_spans
 from bertsmith.corpus.work_folder import DECIDE, numbered, shard_file
-from bertsmith.runtime.files import written_aside
+from bertsmith.runtime.files import atomic_write
 from bertsmith.runtime.ragged import offsets_of, sums
 from bertsmith.tokenization.unspaced import count_words
 
@@ -62,7 +62,7 @@ def read_decision(folder: Path, number: int) -> Decision:
 
 def write_decision(folder: Path, number: int, decision: Decision) -> None:
     """Write the decision on a shard, whole or not at all."""
-    with written_aside(numbered(folder, DECIDE, number, suffix=".npz")) as aside, aside.open("wb") as file:
+    with atomic_write(numbered(folder, DECIDE, number, suffix=".npz")) as aside, aside.open("wb") as file:
         np.savez(file, documents=decision.documents, paragraphs=decision.paragraphs, sentences=decision.sentences)
 
 
@@ -136,7 +136,7 @@ def decide_paragraphs(folder: Path, shards: int, division: Division, *, share: f
             counts = sums(kept[start:stop], shard.sentences[first:last])
             documents.append((shard.ids[document], counts[counts > 0].tolist(), words[inside].tolist()))
             places.append((number, inside))
-    divided = runs_of_documents(documents, share, seed)
+    divided = document_spans(documents, share, seed)
     states = {number: read_decision(folder, number).sentences for number in range(shards)}
     for (number, inside), runs in zip(places, divided, strict=True):
         for run in runs:

@@ -36,7 +36,7 @@ _PLACE = np.dtype([("hash", "<u8"), ("document", "<i8"), ("paragraph", "<u4")])
 
 
 @dataclass(frozen=True)
-class Sidecars:
+class FingerprintPaths:
     """The fingerprints of one shard on the disk."""
 
     documents: Path
@@ -74,7 +74,7 @@ class Duplicates:
 
 
 def find_duplicates(
-    shards: Sequence[Sidecars],
+    shards: Sequence[FingerprintPaths],
     documents: Sequence[int],
     held_out: Array,
     *,
@@ -113,7 +113,9 @@ def _exact(files: Sequence[Path], first: Array, held_out: Array, *, result: Dupl
         result.clusters.append(Cluster(DUPLICATE, kept, gone.tolist()))
 
 
-def _near(shards: Sequence[Sidecars], first: Array, held_out: Array, *, threshold: float, result: Duplicates) -> None:
+def _near(
+    shards: Sequence[FingerprintPaths], first: Array, held_out: Array, *, threshold: float, result: Duplicates
+) -> None:
     signatures = _Signatures([shard.signatures for shard in shards], first)
     parents: dict[int, int] = {}
     alike: dict[int, float] = {}

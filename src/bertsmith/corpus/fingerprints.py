@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from bertsmith.runtime.files import written_aside
+from bertsmith.runtime.files import atomic_write
 from bertsmith.runtime.ragged import gather, offsets_of, sums
 from bertsmith.tokenization.unspaced import IDEOGRAPHS, LETTERS
 
@@ -185,5 +185,5 @@ def sorted_keys(hashes: Array, documents: Array, paragraphs: Array | int = 0) ->
 
 def write_array(path: Path, array: Array) -> None:
     """Write an array, whole or not at all."""
-    with written_aside(path) as aside, aside.open("wb") as file:
+    with atomic_write(path) as aside, aside.open("wb") as file:
         np.save(file, array)

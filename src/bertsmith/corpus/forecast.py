@@ -16,7 +16,7 @@ from bertsmith.corpus.plan import Plan, block_characters
 from bertsmith.corpus.reading import ReadingNotes, SourceFile, read_documents
 from bertsmith.corpus.sentences import split_sentences
 from bertsmith.errors import ResourceError
-from bertsmith.runtime.console import say, size_text
+from bertsmith.runtime.console import format_bytes, log_info
 from bertsmith.runtime.files import free_bytes
 
 SAMPLE_FILES = 12
@@ -50,7 +50,7 @@ class Forecast(Result):
     fits: bool
 
 
-def room_is_certain(plan: Plan, free: int) -> bool:
+def has_ample_space(plan: Plan, free: int) -> bool:
     """Whether the disk has room even if every file unpacks to several times its size."""
     if any(file.size is None for file in plan.files):
         return False
@@ -58,16 +58,17 @@ def room_is_certain(plan: Plan, free: int) -> bool:
     return most * (4 if any(file.form == ".parquet" for file in plan.files) else 1) * DISK_A_BYTE < free
 
 
-def check_room(plan: Plan, workers: int, out: Path) -> None:
+def check_disk_space(plan: Plan, workers: int, out: Path) -> None:
     """Raise ResourceError if the disk would fill; a sample is read only if that is possible at all."""
     free = free_bytes(out)
-    if room_is_certain(plan, free):
+    if has_ample_space(plan, free):
         return
     expected = forecast(plan, workers, out)
     if expected.disk_bytes > free:
         raise ResourceError(
-            f"{out}: the disk would fill: about {size_text(expected.disk_bytes)} are needed while this works "
-            f"({size_text(expected.store_bytes)} of them stay), {size_text(free)} are free there. Free some space, "
+            f"{out}: the disk would fill: about {format_bytes(expected.disk_bytes)} are needed while this works "
+            f"({format_bytes(expected.store_bytes)} of them stay), {format_bytes(free)} are free there. "
+            "Free some space, "
             "choose another --out, or give --max-documents."
         )
 
@@ -86,7 +87,7 @@ def forecast(plan: Plan, workers: int, out: Path) -> Forecast:
     documents = documents[: plan.max_documents]
     text = sum(len(paragraph.encode("utf-8", "replace")) + 1 for item in documents for paragraph in item.paragraphs)
     if len(known) < len(plan.files):
-        say("the size of a source is not known: the figures are those of its beginning, at least")
+        log_info("the size of a source is not known: the figures are those of its beginning, at least")
     words = _go_through(plan, documents)
     seconds = time.perf_counter() - started
     whole = sum(file.size or 0 for file in known)

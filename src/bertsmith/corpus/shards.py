@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bertsmith.errors import DataError
-from bertsmith.runtime.files import written_aside
+from bertsmith.runtime.files import atomic_write
 from bertsmith.runtime.ragged import offsets_of, sums
 
 Array = npt.NDArray[Any]
@@ -94,7 +94,7 @@ def write_shard(path: Path, shard: Shard) -> None:
     # A chunk holds no line break, because it is what stands between white space; an id may hold anything.
     arrays["ids"] = np.frombuffer(json.dumps(shard.ids).encode(), np.uint8)
     arrays["dictionary"] = np.frombuffer("".join(f"{chunk}\n" for chunk in shard.dictionary).encode(), np.uint8)
-    with written_aside(path) as aside, aside.open("wb") as file:
+    with atomic_write(path) as aside, aside.open("wb") as file:
         np.savez(file, **arrays)
 
 

@@ -46,7 +46,7 @@ def read_ids(path: Path) -> frozenset[str]:
     return ids
 
 
-def runs_of_documents(
+def document_spans(
     documents: Sequence[tuple[str, Sequence[int], Sequence[int]]], share: float, seed: int
 ) -> list[list[Run]]:
     """Divide every document into runs, a share of the words of each held out.

@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from bertsmith.errors import DataError
 from bertsmith.records.manifest import FORMAT, MANIFEST, Manifest
-from bertsmith.runtime.files import read_json, write_json, written_aside
+from bertsmith.runtime.files import atomic_write, read_json, write_json
 from bertsmith.runtime.ragged import offsets_of
 
 TRAIN = "train"
@@ -100,7 +100,7 @@ def write_rows(
     firsts, owners, row_lengths, row_tokens = firsts[kept], owners[kept], row_lengths[kept], row_tokens[kept]
     values, counts = ids.astype(id_dtype(vocab_size)), lengths[filled].astype(np.uint32)
     schema = _schema(vocab_size)
-    with written_aside(path) as aside, pa.ipc.new_stream(str(aside), schema) as writer:
+    with atomic_write(path) as aside, pa.ipc.new_stream(str(aside), schema) as writer:
         tokens, sentence_offsets = offsets_of(row_tokens), offsets_of(row_lengths)
         start = 0
         while start < len(firsts):
@@ -150,7 +150,7 @@ class TokenPart:
     Attributes:
         sentence_offsets: int64 of [sentences + 1], the first token of each sentence.
         document_offsets: int64 of [pieces + 1], the first sentence of each piece.
-        group_of_piece: int64 of [pieces], a number for each document; the pieces of one document stand together.
+        document_of_fragment: int64 of [pieces], a number for each document; the pieces of one document stand together.
         first_sentences: int64 of [pieces], where each piece begins in its document, in sentences.
     """
 
@@ -172,7 +172,7 @@ class TokenPart:
         # Two documents of one id can stand side by side; the second of them begins again.
         same = [name == before for name, before in zip(self.document_ids[1:], self.document_ids, strict=False)]
         changed = ~np.asarray(same, bool) | (np.diff(self.first_sentences) <= 0)
-        self.group_of_piece = np.concatenate(([0], np.cumsum(changed))).astype(np.int64)[: self.num_pieces]
+        self.document_of_fragment = np.concatenate(([0], np.cumsum(changed))).astype(np.int64)[: self.num_fragments]
 
     @property
     def num_tokens(self) -> int:
@@ -185,7 +185,7 @@ class TokenPart:
         return len(self.sentence_offsets) - 1
 
     @property
-    def num_pieces(self) -> int:
+    def num_fragments(self) -> int:
         """Pieces of documents in the part."""
         return len(self.document_offsets) - 1
 

@@ -22,7 +22,7 @@ from bertsmith.corpus.stages.divide import keep_all
 from bertsmith.corpus.store import TRAIN
 from bertsmith.corpus.work_folder import shard_file
 from bertsmith.errors import OptionError
-from bertsmith.runtime.console import progress, say
+from bertsmith.runtime.console import log_info, progress
 
 
 def read_text(
@@ -51,7 +51,7 @@ def read_text(
             cleaning=lambda done, total: second.update(done, total=total),
         )
     for line in corpus.counts.detected[:5]:
-        say(line)
+        log_info(line)
     corpus.check_not_empty()
     keep_all(corpus, part)
     return corpus

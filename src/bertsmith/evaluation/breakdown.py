@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.evaluation.language_model import FrozenEvaluation
+from bertsmith.evaluation.language_model import FixedMaskEvaluation
 from bertsmith.models.bert import PretrainingOutput
 from bertsmith.objectives.collator import IGNORED
 from bertsmith.objectives.examples import PaddedExamples
@@ -42,7 +42,7 @@ _COUNT, _NATS, _RIGHT, _UNIGRAM = range(4)
 
 
 class Breakdown:
-    """Sums over groups of masked predictions, of one evaluation; give it to FrozenEvaluation as `observe`.
+    """Sums over groups of masked predictions, of one evaluation; give it to FixedMaskEvaluation as `observe`.
 
     Args:
         evaluation: whose predictions they are.
@@ -51,7 +51,7 @@ class Breakdown:
     """
 
     def __init__(
-        self, evaluation: FrozenEvaluation, tokenizer: PreTrainedTokenizerBase, unigram_counts: Ints | None = None
+        self, evaluation: FixedMaskEvaluation, tokenizer: PreTrainedTokenizerBase, unigram_counts: Ints | None = None
     ) -> None:
         self.plan, self.vocabulary = evaluation.plan, evaluation.vocabulary
         self.unigram_nats = evaluation.unigram_nats

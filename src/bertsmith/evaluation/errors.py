@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bertsmith.errors import shortened
-from bertsmith.evaluation.head import Answered
+from bertsmith.evaluation.head import ScoredExamples
 from bertsmith.metrics.calibration import Calibration, calibration
 from bertsmith.records.errors import (
     CalibrationBin,
@@ -27,7 +27,7 @@ from bertsmith.records.errors import (
 )
 from bertsmith.records.finetuning import Temperature
 from bertsmith.tasks.base import AnyTask
-from bertsmith.tasks.values import Judged, Tally
+from bertsmith.tasks.values import ConfusionCounts, LabelledPrediction
 
 WORST = 20
 """The number of the worst errors that are kept."""
@@ -43,25 +43,25 @@ OTHER = "(other)"
 LENGTH, TOO_LONG = "length in tokens", "what the model reads at once"
 
 
-def error_report(scored: Answered, columns: Mapping[str, Sequence[str]] | None = None) -> ErrorReport:
+def error_report(scored: ScoredExamples, columns: Mapping[str, Sequence[str]] | None = None) -> ErrorReport:
     """The errors on some examples; `columns` are values of each example to make slices by."""
-    head, tally = scored.head, scored.head.tally(scored.outputs, scored.targets)
-    judged = list(head.judged(scored.examples, scored.outputs, scored.targets))
-    wrong = [number for number, each in enumerate(judged) if each.wrong]
+    head, confusion_counts = scored.head, scored.head.confusion_counts(scored.outputs, scored.targets)
+    labelled_predictions = list(head.labelled_predictions(scored.examples, scored.outputs, scored.targets))
+    wrong = [number for number, each in enumerate(labelled_predictions) if each.wrong]
     report = ErrorReport(
-        examples=len(judged),
-        wrong=None if head.predicts_numbers else len(wrong),
+        examples=len(labelled_predictions),
+        wrong=None if head.is_regression else len(wrong),
         error=head.error,
-        worst=_worst(scored, judged, wrong),
+        worst=_worst(scored, labelled_predictions, wrong),
         slices=slices(scored, columns or {}),
     )
     # Fields that are not set are left out of the file.
     if head.has_probabilities:
         report.calibration = calibration_report(head, scored.outputs, scored.targets)
-    if tally is not None:
-        report.labels, report.labels_in_all = _labels(tally), len(tally.labels)
-        if tally.pairs:
-            report.confusion = _confusion(tally)
+    if confusion_counts is not None:
+        report.labels, report.labels_in_all = _labels(confusion_counts), len(confusion_counts.labels)
+        if confusion_counts.pairs:
+            report.confusion = _confusion(confusion_counts)
     return report
 
 
@@ -70,7 +70,7 @@ def calibration_report(head: AnyTask, outputs: Any, targets: Any) -> Calibration
     found = head.decisions(outputs, targets)
     now = calibration(found.logits, found.targets, head.temperature)
     report = CalibrationReport(
-        ece=now.ece, brier=now.brier, nll=now.nll, cases=now.cases, of=head.decides, bins=_bins(now)
+        ece=now.ece, brier=now.brier, nll=now.nll, cases=now.cases, of=head.decision_unit, bins=_bins(now)
     )
     if head.temperature != 1:
         before = calibration(found.logits, found.targets)
@@ -93,25 +93,30 @@ def _bins(found: Calibration) -> list[CalibrationBin]:
     return [CalibrationBin(**asdict(each)) for each in found.bins if each.count]
 
 
-def _worst(scored: Answered, judged: Sequence[Judged], wrong: Sequence[int]) -> list[WrongAnswer]:
-    chosen = sorted(wrong, key=lambda number: (-judged[number].error, -(judged[number].probability or 0)))[:WORST]
+def _worst(
+    scored: ScoredExamples, labelled_predictions: Sequence[LabelledPrediction], wrong: Sequence[int]
+) -> list[WrongAnswer]:
+    chosen = sorted(
+        wrong,
+        key=lambda number: (-labelled_predictions[number].error, -(labelled_predictions[number].probability or 0)),
+    )[:WORST]
     items = scored.head.items([scored.examples[number] for number in chosen])
     return [
         WrongAnswer(
             place=item.place,
             texts=[shortened(text, TEXT) for text in item.texts],
-            true=shortened(judged[number].true, ANSWER),
-            predicted=shortened(judged[number].predicted, ANSWER),
-            error=judged[number].error,
-            probability=judged[number].probability,
+            true=shortened(labelled_predictions[number].true, ANSWER),
+            predicted=shortened(labelled_predictions[number].predicted, ANSWER),
+            error=labelled_predictions[number].error,
+            probability=labelled_predictions[number].probability,
         )
         for number, item in zip(chosen, items, strict=True)
     ]
 
 
-def _labels(tally: Tally) -> list[LabelFigures]:
+def _labels(confusion_counts: ConfusionCounts) -> list[LabelFigures]:
     """In the order of the labels; of many the most frequent ones."""
-    kept = set(sorted(tally.labels, key=lambda label: -tally.labels[label].gold)[:LABELS])
+    kept = set(sorted(confusion_counts.labels, key=lambda label: -confusion_counts.labels[label].gold)[:LABELS])
     return [
         LabelFigures(
             label=label,
@@ -120,25 +125,27 @@ def _labels(tally: Tally) -> list[LabelFigures]:
             f1=2 * counts.right / total if (total := counts.predicted + counts.gold) else None,
             support=counts.gold,
         )
-        for label, counts in tally.labels.items()
+        for label, counts in confusion_counts.labels.items()
         if label in kept
     ]
 
 
-def _confusion(tally: Tally) -> Confusion:
+def _confusion(confusion_counts: ConfusionCounts) -> Confusion:
     frequency: Counter[str] = Counter()
-    for pair, count in tally.pairs.items():
+    for pair, count in confusion_counts.pairs.items():
         frequency.update(dict.fromkeys(pair, count))
-    order = list(dict.fromkeys((*tally.labels, *(label for pair in tally.pairs for label in pair))))
+    order = list(
+        dict.fromkeys((*confusion_counts.labels, *(label for pair in confusion_counts.pairs for label in pair)))
+    )
     kept = set(sorted(order, key=lambda label: -frequency[label])[:MATRIX])
     shown = [label for label in order if label in kept]
     others = len(order) - len(shown)
     place = {label: at for at, label in enumerate(shown)}
     size = len(shown) + (others > 0)
     counts = [[0] * size for _ in range(size)]
-    for (true, said), count in tally.pairs.items():
+    for (true, said), count in confusion_counts.pairs.items():
         counts[place.get(true, size - 1)][place.get(said, size - 1)] += count
-    return Confusion(labels=shown + [OTHER] * (others > 0), counts=counts, of=tally.of, others=others)
+    return Confusion(labels=shown + [OTHER] * (others > 0), counts=counts, of=confusion_counts.of, others=others)
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ class _Division:
     order: Sequence[str]
 
 
-def slices(scored: Answered, columns: Mapping[str, Sequence[str]]) -> list[Slices]:
+def slices(scored: ScoredExamples, columns: Mapping[str, Sequence[str]]) -> list[Slices]:
     """The main metric by the quarters of the lengths, by what the model could not read at once, and by columns."""
     lengths = np.array(scored.inputs.full_lengths)
     made = {LENGTH: _by_length(lengths), TOO_LONG: _by_limit(lengths, scored)}
@@ -165,7 +172,7 @@ def _by_length(lengths: npt.NDArray[np.int64]) -> _Division:
     return _Division([names[at] for at in np.searchsorted(borders, lengths)], names)
 
 
-def _by_limit(lengths: npt.NDArray[np.int64], scored: Answered) -> _Division:
+def _by_limit(lengths: npt.NDArray[np.int64], scored: ScoredExamples) -> _Division:
     done = "cut" if scored.inputs.windowed is None else "read in windows"
     long = lengths > scored.max_length
     within, beyond = f"up to {scored.max_length:,} tokens", f"longer, {done}"
@@ -181,7 +188,7 @@ def _by_value(values: Sequence[str]) -> _Division:
     return _Division(parts, kept + [OTHER] * (len(frequent) > VALUES))
 
 
-def _sliced(scored: Answered, by: str, division: _Division) -> Slices:
+def _sliced(scored: ScoredExamples, by: str, division: _Division) -> Slices:
     metric, parts = scored.head.main_metric, np.array(division.parts)
     rows = []
     for name in division.order:

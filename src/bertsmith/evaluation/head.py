@@ -10,14 +10,14 @@ from typing import Any
 from bertsmith.evaluation.options import HeadMeasureOptions
 from bertsmith.inference.predictor import Predictor
 from bertsmith.reporting.numbers import counted
-from bertsmith.runtime.console import progress, say, warn
+from bertsmith.runtime.console import log_info, progress, warn
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.encoded_texts import without_tokens
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import with_split
 from bertsmith.tasks.files.reference import Reference
 from bertsmith.tasks.registry import TASKS
-from bertsmith.tasks.text_checks import warn_of_cuts
+from bertsmith.tasks.text_checks import warn_truncated
 from bertsmith.tasks.values import Inputs
 
 
@@ -39,7 +39,7 @@ class LabelledFile:
 
 
 @dataclass(frozen=True)
-class Answered:
+class ScoredExamples:
     """The answers of a head to examples, and the labels, all in the head's own form.
 
     `max_length` is the number of tokens per row that it reads.
@@ -58,7 +58,7 @@ class Answered:
         return sum(self.inputs.truncated_tokens)
 
 
-def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOptions) -> Answered:
+def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOptions) -> ScoredExamples:
     """Let the head of a MODEL answer the examples. The model is in memory only meanwhile.
 
     Raises DataError for a label that the MODEL does not have, OptionError for a length that it does not take.
@@ -71,8 +71,8 @@ def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOp
     inputs = head.encode(predictor.tokenizer, file.examples, length)
     if inputs.windowed:
         said = counted(inputs.windowed, "example")
-        say(f"{file.name}: read in overlapping windows: {said} longer than {length} tokens")
-    warn_of_cuts(inputs, length, "examples")
+        log_info(f"{file.name}: read in overlapping windows: {said} longer than {length} tokens")
+    warn_truncated(inputs, length, "examples")
     if inputs.windowed is None:
         empty = sum(without_tokens(predictor.tokenizer, [item.texts[0] for item in head.items(file.examples)]))
         if empty:
@@ -82,4 +82,4 @@ def answers(model: str, task: str, file: LabelledFile, *, options: HeadMeasureOp
             )
     with progress("evaluating", unit="texts") as bar:
         outputs = predictor.head_outputs(head, inputs, budget=options.batch_size * length, bar=bar)
-    return Answered(head, file.examples, inputs, outputs, targets, length)
+    return ScoredExamples(head, file.examples, inputs, outputs, targets, length)

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from bertsmith.config.verb import Result
 from bertsmith.errors import OptionError
 from bertsmith.evaluation.errors import calibration_figures, calibration_report, error_report
-from bertsmith.evaluation.head import Answered, LabelledFile, answers
+from bertsmith.evaluation.head import LabelledFile, ScoredExamples, answers
 from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.evaluation.page_file import check_page
-from bertsmith.evaluation.protocol import SAID, part_of
+from bertsmith.evaluation.protocol import ROLE_NOTES, part_of
 from bertsmith.models.loading import load_config
 from bertsmith.records.errors import Figure
 from bertsmith.reporting.errors import Measured, evaluation_page
@@ -35,7 +35,7 @@ class HeadFigures(Result):
     `rows` of each value `name`, `examples`, `value`, `low`, `high`.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "slices", "report")
+    omitted_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "slices", "report")
     metrics: dict[str, dict[str, float]]
     num_examples: int
     truncated_tokens: int
@@ -90,7 +90,7 @@ def _check_outputs(options: EvaluateOptions) -> None:
         check_page(options.report)
 
 
-def _measured(options: EvaluateOptions, file: LabelledFile, found: Answered) -> Measured:
+def _measured(options: EvaluateOptions, file: LabelledFile, found: ScoredExamples) -> Measured:
     """How a head was measured, for its page."""
     path = Path(file.name)
     sha256 = None if is_data_set(path) else sha256_of(path)
@@ -103,4 +103,4 @@ def _measured(options: EvaluateOptions, file: LabelledFile, found: Answered) -> 
         ("precision", options.precision),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
     ]
-    return Measured(facts, options.command_line("evaluate"), *SAID[part_of(options.model, file.name, sha256)])
+    return Measured(facts, options.command_line("evaluate"), *ROLE_NOTES[part_of(options.model, file.name, sha256)])

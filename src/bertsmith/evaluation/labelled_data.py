@@ -29,7 +29,7 @@ from bertsmith.records.labelled_files import (
 )
 from bertsmith.reporting.numbers import percent
 from bertsmith.tasks.base import AnyTask
-from bertsmith.tasks.values import Inputs, Item, Tokenizer
+from bertsmith.tasks.values import ComparisonItem, Inputs, Tokenizer
 from bertsmith.tasks.words_of_text import words_of_text
 
 UNEVEN = 10
@@ -52,7 +52,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class LabelledPart:
+class LabelledSplit:
     """A part of the data: `train`, `unlabelled`, `dev` or `test`."""
 
     examples: Sequence[Any]
@@ -60,7 +60,7 @@ class LabelledPart:
 
 
 def labelled_data_report(
-    head: AnyTask, tokenizer: Tokenizer, parts: Mapping[str, LabelledPart], *, max_length: int
+    head: AnyTask, tokenizer: Tokenizer, parts: Mapping[str, LabelledSplit], *, max_length: int
 ) -> DataReport:
     """The report on the parts, `train` among them."""
     items = {name: list(head.items(part.examples)) for name, part in parts.items()}
@@ -77,7 +77,7 @@ def labelled_data_report(
 
 
 def _part_report(
-    head: AnyTask, tokenizer: Tokenizer, part: LabelledPart, *, items: Sequence[Item], max_length: int
+    head: AnyTask, tokenizer: Tokenizer, part: LabelledSplit, *, items: Sequence[ComparisonItem], max_length: int
 ) -> PartReport:
     lengths = part.inputs.full_lengths
     unknown = _unknown_tokens(head, tokenizer, part.inputs)
@@ -85,7 +85,7 @@ def _part_report(
         examples=len(part.examples),
         labels=dict(head.label_counts(part.examples)),
         quantity=_quantity(head.quantity(part.examples)),
-        labels_of=len(part.examples) if head.several_labels else None,
+        labels_of=len(part.examples) if head.is_multi_label else None,
         repeated=len(items) - len({_key(item) for item in items}),
         contradictions=_contradictions(items),
         lengths=_length_bins(lengths, max_length),
@@ -117,11 +117,11 @@ def _quantity(found: tuple[str, list[float]] | None) -> Quantity | None:
     return Quantity(name=name, low=low, mean=float(values.mean()), high=high, bins=bins)
 
 
-def _key(item: Item) -> Key:
+def _key(item: ComparisonItem) -> Key:
     return tuple(" ".join(text.split()) for text in item.texts)
 
 
-def _contradictions(items: Sequence[Item]) -> Contradictions:
+def _contradictions(items: Sequence[ComparisonItem]) -> Contradictions:
     by_text: dict[Key, dict[str, str]] = defaultdict(dict)
     for item in items:
         by_text[_key(item)].setdefault(item.label, item.place)
@@ -135,7 +135,7 @@ def _contradictions(items: Sequence[Item]) -> Contradictions:
     return Contradictions(texts=len(texts), examples=examples)
 
 
-def _overlap(first: Sequence[Item], second: Sequence[Item]) -> Overlap:
+def _overlap(first: Sequence[ComparisonItem], second: Sequence[ComparisonItem]) -> Overlap:
     places: dict[Key, str] = {}
     for item in first:
         places.setdefault(_key(item), item.place)
@@ -172,7 +172,7 @@ def _unknown_tokens(head: AnyTask, tokenizer: Tokenizer, inputs: Inputs) -> int:
     return count
 
 
-def _unknown_words(tokenizer: Tokenizer, items: Sequence[Item]) -> dict[str, int]:
+def _unknown_words(tokenizer: Tokenizer, items: Sequence[ComparisonItem]) -> dict[str, int]:
     """The commonest words that are the unknown token, and how often each occurs."""
     texts = Counter(word for item in items for text in item.texts for word in text.split())
     unknown: Counter[str] = Counter()
@@ -190,7 +190,9 @@ def _warnings(head: AnyTask, report: DataReport) -> Iterator[str]:
         rare, often = min(counts, key=lambda label: counts[label]), max(counts, key=lambda label: counts[label])
         name, most = shortened(rare), shortened(often)
         advice = (
-            "; --class-weights balanced gives each label the same weight in the loss" if head.weighs_classes else ""
+            "; --class-weights balanced gives each label the same weight in the loss"
+            if head.supports_class_weights
+            else ""
         )
         yield (
             f"train: the label {name!r} is rare, {counts[rare]:,} against {counts[often]:,} of {most!r}: a model that "

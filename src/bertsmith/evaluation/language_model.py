@@ -29,7 +29,7 @@ Observer = Callable[[PaddedExamples, dict[str, torch.Tensor], PretrainingOutput]
 """What looks at each batch of an evaluation: the examples before masking, the masked batch, and the output for it."""
 
 
-class FrozenEvaluation:
+class FixedMaskEvaluation:
     """The frozen examples of a part; call it with a model.
 
     Args:
@@ -95,7 +95,7 @@ class FrozenEvaluation:
                     observe(examples, batch, output)
             if bar is not None:
                 bar.update(min((turn + 1) * world_size * self.batch_size, self.num_examples), total=self.num_examples)
-        sums = dict(zip(sums, processes.sums(list(sums.values())), strict=True))
+        sums = dict(zip(sums, processes.all_reduce_sum(list(sums.values())), strict=True))
         model.train(was_training)
         return self._figures(sums)
 

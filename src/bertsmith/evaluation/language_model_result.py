@@ -14,7 +14,7 @@ from bertsmith.corpus.reading import ReadingOptions
 from bertsmith.corpus.store import HELD_OUT, TRAIN, TokenStore, is_store
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.breakdown import Breakdown
-from bertsmith.evaluation.language_model import FrozenEvaluation
+from bertsmith.evaluation.language_model import FixedMaskEvaluation
 from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.evaluation.page_file import check_page
 from bertsmith.evaluation.pseudo_perplexity import pseudo_perplexity
@@ -30,7 +30,7 @@ from bertsmith.records.any_run import run_of_model
 from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import PairAudit, PretrainingRecord
 from bertsmith.reporting.language_model_report import language_model_report
-from bertsmith.runtime.console import progress, say
+from bertsmith.runtime.console import log_info, progress
 from bertsmith.runtime.files import write_text
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tokenization.folder import load_tokenizer
@@ -47,7 +47,7 @@ class LanguageModelResult(LanguageModelFigures):
     (evaluation/sentence_vectors.py). With `pseudo_perplexity`: evaluation/pseudo_perplexity.py. `report` is the page.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = (
+    omitted_if_none: ClassVar[tuple[str, ...]] = (
         "pseudo_perplexity",
         "breakdown",
         "next_sentence_length_only",
@@ -217,7 +217,7 @@ def _pseudo_perplexity(options: EvaluateOptions, model: _Model, data: _Data) -> 
             model.loaded.model, vocabulary, sample, max_length=model.length, precision=model.precision, bar=bar
         )
     if measured is None:
-        say("no token can be predicted (all of them are unknown), so there is no pseudo-perplexity")
+        log_info("no token can be predicted (all of them are unknown), so there is no pseudo-perplexity")
         return None
     return measured.to_dict()
 
@@ -235,14 +235,16 @@ def _sentence_vectors(options: EvaluateOptions, model: _Model, data: _Data) -> d
         )
 
 
-def _audit(evaluation: FrozenEvaluation, store: TokenStore | None, seed: int) -> PairAudit | None:
+def _audit(evaluation: FixedMaskEvaluation, store: TokenStore | None, seed: int) -> PairAudit | None:
     """The audit of the pairs that are judged, if there are any; `seed` is that of the training pairs."""
     if evaluation.objective == "mlm":
         return None
     plan = evaluation.plan
     train = joined([])
     if store is None:
-        say("what lengths alone tell of next sentences is learnt from the training pairs of a STORE; a text has none")
+        log_info(
+            "what lengths alone tell of next sentences is learnt from the training pairs of a STORE; a text has none"
+        )
     else:
         train = plan_epoch(
             store.part(TRAIN), plan.objective, plan.sequence_length, negatives=plan.negatives, seed=seed, epoch=0

@@ -8,7 +8,7 @@ from typing import Literal
 from bertsmith.records.any_run import run_of_model
 from bertsmith.records.finetuning import FinetuningRecord
 
-SAID: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
+ROLE_NOTES: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
     "train": ("It is the file that the MODEL was trained on: its figures say nothing of new texts.", "warning"),
     "unlabelled": (
         "It is the file whose texts the MODEL learnt from its teacher, without their labels: its figures say little of "

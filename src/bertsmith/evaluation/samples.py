@@ -24,7 +24,7 @@ class Hidden:
     truth: int
 
 
-def hidden_words(
+def masked_words(
     part: TokenPart, tokenizer: PreTrainedTokenizerBase, count: int, *, positions: int, seed: int = 0
 ) -> list[Hidden]:
     """Up to `count` sentences of 8 to 28 tokens, each with one whole word of letters hidden; the same each time.

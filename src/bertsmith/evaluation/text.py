@@ -10,9 +10,9 @@ from bertsmith.corpus.stages.encode import encode
 from bertsmith.corpus.store import HELD_OUT, TokenPart
 from bertsmith.corpus.text import read_text, refuse_separator
 from bertsmith.errors import DataError
-from bertsmith.evaluation.language_model import FrozenEvaluation
+from bertsmith.evaluation.language_model import FixedMaskEvaluation
 from bertsmith.objectives.masks import Vocabulary
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.tokenization.folder import save_tokenizer
 
 
@@ -27,15 +27,15 @@ def part_of_text(source: str, reading: ReadingOptions, tokenizer: Any, *, aside:
     return TokenPart(aside / "store" / HELD_OUT)
 
 
-def frozen_text(part: TokenPart, vocabulary: Vocabulary, *, objective: str, **settings: Any) -> FrozenEvaluation:
-    """The frozen examples (`settings` are those of FrozenEvaluation).
+def frozen_text(part: TokenPart, vocabulary: Vocabulary, *, objective: str, **settings: Any) -> FixedMaskEvaluation:
+    """The frozen examples (`settings` are those of FixedMaskEvaluation).
 
     Of a text too short for random next sentences they are those of masked language modelling alone.
     """
     try:
-        return FrozenEvaluation(part, vocabulary, objective=objective, **settings)
+        return FixedMaskEvaluation(part, vocabulary, objective=objective, **settings)
     except DataError:
         if objective in ("mlm", "nsp"):
             raise
-    say("the text is too short for random next sentences: only masked language modelling is measured")
-    return FrozenEvaluation(part, vocabulary, objective="mlm", **settings)
+    log_info("the text is too short for random next sentences: only masked language modelling is measured")
+    return FixedMaskEvaluation(part, vocabulary, objective="mlm", **settings)

@@ -9,25 +9,25 @@ from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.records.labelled_files import DataFile
 from bertsmith.reporting.numbers import counted, percent
-from bertsmith.runtime.console import say, warn
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.console import log_info, warn
+from bertsmith.runtime.machine import AutomaticChoice
 
 
-def announce(data: FinetuningData, settings: HeadSettings, choices: Iterable[Choice]) -> None:
+def announce(data: FinetuningData, settings: HeadSettings, choices: Iterable[AutomaticChoice]) -> None:
     """Print it; warnings about the data are part of it."""
     options = settings.options
     for file in data.files:
-        say(_in_words(file, settings.max_length))
+        log_info(_in_words(file, settings.max_length))
         most = options.max_train_examples
         if file.part == "train" and most is not None and most > file.examples:
-            say(f"--max-train-examples {most:,}: there are {file.examples:,}, and all are taken")
+            log_info(f"--max-train-examples {most:,}: there are {file.examples:,}, and all are taken")
     for line in summary(data.report):
-        say(line)
+        log_info(line)
     for warning in data.report.warnings:
         warn(warning)
-    say(counted(settings.steps, "update") + (f" for each of {options.seeds} seeds" if options.seeds > 1 else ""))
+    log_info(counted(settings.steps, "update") + (f" for each of {options.seeds} seeds" if options.seeds > 1 else ""))
     for choice in choices:
-        say(f"{choice.name}: {choice.value} ({choice.reason})")
+        log_info(f"{choice.name}: {choice.value} ({choice.reason})")
 
 
 def _in_words(file: DataFile, length: int) -> str:

@@ -7,10 +7,10 @@ from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.model_before import model_before
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.resuming import FinetuningRun, command
-from bertsmith.finetuning.seed_models import put_back_best_model
+from bertsmith.finetuning.seed_models import restore_best_seed_model
 from bertsmith.records.finetuning import FinetuningRecord
 from bertsmith.records.run import VERSION, Machine
-from bertsmith.runtime.machine import Choice, describe_machine, versions
+from bertsmith.runtime.machine import AutomaticChoice, describe_machine, versions
 
 
 def begin(
@@ -18,14 +18,14 @@ def begin(
     options: FinetuneOptions,
     data: FinetuningData,
     *,
-    choices: list[Choice],
+    choices: list[AutomaticChoice],
     resumed: FinetuningRecord | None,
 ) -> None:
     """Write the record of a run that is not finished; a finished model is withdrawn until more seeds are trained."""
     # A run that is resumed is at --out itself: the model before it is in its record.
     before = (resumed and resumed.model_before) or model_before(options, data.described)
     if resumed is not None and run.finished and resumed.best_seed is not None:
-        put_back_best_model(run.path, resumed.best_seed)
+        restore_best_seed_model(run.path, resumed.best_seed)
     record = FinetuningRecord(
         version=VERSION,
         kind="finetuning",

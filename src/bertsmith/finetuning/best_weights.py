@@ -19,7 +19,7 @@ class BestWeights:
 
     Attributes:
         value, step: of that evaluation; minus infinity and 0 before the first.
-        chosen: what the head settled on the dev file at the same time (`tasks.base.Task.settled`).
+        chosen: what the head settled on the dev file at the same time (`tasks.base.Task.with_tuned_thresholds`).
         without_gain: evaluations since then.
     """
 
@@ -36,7 +36,7 @@ class BestWeights:
         else:
             self.without_gain += 1
 
-    def give_to(self, model: nn.Module) -> None:
+    def restore_into(self, model: nn.Module) -> None:
         """Put the weights back."""
         model.load_state_dict(self.weights)
 

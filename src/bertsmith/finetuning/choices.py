@@ -14,10 +14,10 @@ from bertsmith.finetuning.head_model import outline, replaced_labels
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.finetuning.starting_model import StartingModel
-from bertsmith.finetuning.trained_parts import TrainedParts
+from bertsmith.finetuning.trainable_parameters import TrainableParameters
 from bertsmith.models.fewer_layers import evenly_spaced
 from bertsmith.runtime.machine import (
-    Choice,
+    AutomaticChoice,
     as_started,
     choose_attention,
     choose_device,
@@ -34,8 +34,8 @@ WARMUP = 0.06
 
 
 def choose_settings(
-    options: FinetuneOptions, data: FinetuningData, start: StartingModel, *, started: Sequence[Choice] = ()
-) -> tuple[HeadSettings, list[Choice]]:
+    options: FinetuneOptions, data: FinetuningData, start: StartingModel, *, started: Sequence[AutomaticChoice] = ()
+) -> tuple[HeadSettings, list[AutomaticChoice]]:
     """The settings, and the automatic choices among them; `started` are the choices of the run that resumes.
 
     Raises OptionError if an option does not fit the data or the MODEL.
@@ -44,7 +44,7 @@ def choose_settings(
     choices, computation, attention = _choose_computation(options, start, started)
     if options.max_length is None:
         why = f"the default of {options.task}; predictions use it too (input_length in config.json)"
-        choices.append(Choice("max length", str(start.max_length), why))
+        choices.append(AutomaticChoice("max length", str(start.max_length), why))
     rate, epochs = options.learning_rate, options.epochs
     if rate is None:
         choices.append(choose_learning_rate(start.config, lora=options.lora is not None))
@@ -62,7 +62,7 @@ def choose_settings(
         optimization=Optimization("adamw", rate, options.weight_decay, warmup=WARMUP),
         computation=computation,
         attention=attention,
-        parts=TrainedParts.of(options),
+        parts=TrainableParameters.of(options),
         distillation=distillation_of(options, data.head),
         class_weights=class_weights,
     )
@@ -70,8 +70,8 @@ def choose_settings(
 
 
 def _choose_computation(
-    options: FinetuneOptions, start: StartingModel, started: Sequence[Choice]
-) -> tuple[list[Choice], Computation, str]:
+    options: FinetuneOptions, start: StartingModel, started: Sequence[AutomaticChoice]
+) -> tuple[list[AutomaticChoice], Computation, str]:
     """The choices for this machine, and what they come to; the last is the implementation of attention."""
     choices, device = prepare_process(), choose_device()
     before = {choice.name: choice.value for choice in started}
@@ -88,10 +88,10 @@ def _choose_computation(
     return [*choices, device, precision, attention, streams], computation, attention.value
 
 
-def precision_of(asked: str, device: str, config: Any) -> Choice:
+def precision_of(asked: str, device: str, config: Any) -> AutomaticChoice:
     """`choose_precision` for a model of this configuration."""
     if asked == "auto" and config.model_type in ONLY_FLOAT32:
-        return Choice("precision", "fp32", f"the layers of {config.model_type} in transformers take no other")
+        return AutomaticChoice("precision", "fp32", f"the layers of {config.model_type} in transformers take no other")
     return choose_precision(asked, device)
 
 
@@ -99,7 +99,7 @@ def _class_weights(options: FinetuneOptions, data: FinetuningData) -> tuple[floa
     """The class weights that the options ask for, None if they ask for none."""
     if options.class_weights is None:
         return None
-    if not data.head.weighs_classes:
+    if not data.head.supports_class_weights:
         raise OptionError(
             f"--class-weights {options.class_weights}: needs one class an example, which {options.task} "
             f"({data.head.problem_type or 'its labels'}) does not have; leave it out"
@@ -107,7 +107,7 @@ def _class_weights(options: FinetuneOptions, data: FinetuningData) -> tuple[floa
     return balanced(data.labels)
 
 
-def _about_the_model(settings: HeadSettings, data: FinetuningData, config: Any) -> Iterator[Choice]:
+def _about_the_model(settings: HeadSettings, data: FinetuningData, config: Any) -> Iterator[AutomaticChoice]:
     """What becomes of the MODEL and of its head; `config` is the MODEL's."""
     options = settings.options
     yield from _about_parts(settings, config)
@@ -115,24 +115,24 @@ def _about_the_model(settings: HeadSettings, data: FinetuningData, config: Any) 
         yield settings.distillation.choice(options.teacher, data.unlabelled)
     own = replaced_labels(config, settings)
     if own is not None:
-        yield Choice("head", "fresh", f"that of the MODEL has other labels: {', '.join(own[:20])}")
+        yield AutomaticChoice("head", "fresh", f"that of the MODEL has other labels: {', '.join(own[:20])}")
     weights = settings.class_weights
     if weights is not None:
         pairs = zip(settings.head.labels, weights, strict=True)
         listed = ", ".join(f"{label} {weight:.3g}" for label, weight in pairs)
-        yield Choice("class weights", listed, "--class-weights balanced: n / (labels * count)")
+        yield AutomaticChoice("class weights", listed, "--class-weights balanced: n / (labels * count)")
 
 
-def _about_parts(settings: HeadSettings, config: Any) -> Iterator[Choice]:
+def _about_parts(settings: HeadSettings, config: Any) -> Iterator[AutomaticChoice]:
     """Which layers are kept and how many parameters learn, unless it is all of them."""
     parts = settings.parts
-    if parts.is_everything:
+    if parts.is_full_finetuning:
         return
     model = outline(settings.options.model, settings.head, parts)
     if parts.layers is not None:
         total = int(config.num_hidden_layers)
         kept = ", ".join(map(str, evenly_spaced(total, parts.layers)))
-        yield Choice("layers", kept, f"--layers {parts.layers} of {total} (0 is the first), evenly spaced")
+        yield AutomaticChoice("layers", kept, f"--layers {parts.layers} of {total} (0 is the first), evenly spaced")
     if parts.lora is not None or parts.freeze_layers is not None:
         learning = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         added = sum(parameter.numel() for name, parameter in model.named_parameters() if ".lora_" in name)
@@ -141,4 +141,4 @@ def _about_parts(settings: HeadSettings, config: Any) -> Iterator[Choice]:
             why = f"--freeze-layers {parts.freeze_layers}"
         else:
             why = f"--lora {parts.lora.rank}: {added:,} in adapters, the others in the head"
-        yield Choice("trained parameters", f"{learning:,}", f"{why}; the model has {total:,}")
+        yield AutomaticChoice("trained parameters", f"{learning:,}", f"{why}; the model has {total:,}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import OptionError
-from bertsmith.evaluation.labelled_data import UNLABELLED, LabelledPart, labelled_data_report
+from bertsmith.evaluation.labelled_data import UNLABELLED, LabelledSplit, labelled_data_report
 from bertsmith.finetuning.batches import LabelledData
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.starting_model import StartingModel
@@ -32,7 +32,7 @@ class FinetuningData:
         head: with the labels of the training file.
         train_targets: the labels of the training file's examples.
         learnt: the training file, followed by the unlabelled one if there is one.
-        taught_examples: the examples of `learnt`, if a teacher is to answer them; otherwise none.
+        teacher_examples: the examples of `learnt`, if a teacher is to answer them; otherwise none.
         reported_examples: those of `reported`, for the errors.
         described: the files, the frequency of each label, and the report on them, for run.json.
     """
@@ -40,7 +40,7 @@ class FinetuningData:
     head: AnyTask
     train_targets: Any
     learnt: LabelledData
-    taught_examples: Sequence[Any]
+    teacher_examples: Sequence[Any]
     dev: LabelledData
     test: LabelledData | None
     reported_examples: Sequence[Any]
@@ -100,7 +100,7 @@ def read_files(options: FinetuneOptions, start: StartingModel) -> FinetuningData
         encoded = head.encode(start.tokenizer, examples, length)
         parts[part] = LabelledData(encoded, head.targets(examples, str(path)))
         head.warn_of_spellings(examples, str(path))
-        compared[part] = LabelledPart(examples, encoded)
+        compared[part] = LabelledSplit(examples, encoded)
         file = DataFile(name=str(path), part=part, examples=len(examples), **_measured(encoded), **left_out)
         file.sha256 = checksums[part]
         files.append(file)
@@ -145,7 +145,7 @@ def _used(found: _Examples, part: str, most: int | None) -> tuple[Sequence[Any],
     every = found.parts[part]
     if part != "train":
         return every, {}
-    used = found.head.learnable(every)
+    used = found.head.trainable_examples(every)
     facts = {"left_out_examples": len(every) - len(used)} if len(used) < len(every) else {}
     if (most or len(used)) < len(used):
         facts["drawn_from"] = len(used)

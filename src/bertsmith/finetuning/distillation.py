@@ -20,7 +20,7 @@ from bertsmith.errors import ModelError, OptionError
 from bertsmith.finetuning.losses import Distillation
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.inference.predictor import Predictor
-from bertsmith.runtime.console import progress, say
+from bertsmith.runtime.console import log_info, progress
 from bertsmith.runtime.files import disk_errors
 from bertsmith.runtime.ragged import offsets_of
 from bertsmith.tasks.base import AnyTask, task_class
@@ -32,8 +32,8 @@ FOLDER = "teacher"
 
 
 @dataclass(frozen=True)
-class TaughtLogits:
-    """A teacher's logits for the training examples (`Task.join_logits`), flat behind each other.
+class TeacherLogits:
+    """A teacher's logits for the training examples (`Task.gather_logits`), flat behind each other.
 
     Attributes:
         values: float32 of [numbers], mapped.
@@ -48,7 +48,7 @@ class TaughtLogits:
         return np.array(self.values[self.starts[example] : self.starts[example + 1]])
 
     @classmethod
-    def load(cls, folder: Path) -> TaughtLogits | None:
+    def load(cls, folder: Path) -> TeacherLogits | None:
         """The logits that `save` wrote; None without a folder."""
         if not folder.is_dir():
             return None
@@ -113,20 +113,20 @@ class Teacher:
                 "teacher and student need the same tokenizer and room for --max-length"
             )
 
-    def answers(self, folder: Path) -> TaughtLogits:
+    def answers(self, folder: Path) -> TeacherLogits:
         """Its logits for the training examples, from the folder of the RUN if they are there."""
-        found = TaughtLogits.load(folder / FOLDER)
+        found = TeacherLogits.load(folder / FOLDER)
         if found is None:
             with progress("the teacher answers", unit="texts") as bar:
                 logits = self.predictor.head_logits(self.head, self.inputs, budget=self.budget, bar=bar)
             if self.order:
                 width = len(self.order)
                 logits = [each.reshape(-1, width)[:, self.order] for each in logits]
-            TaughtLogits.save(logits, folder / FOLDER)
-            found = TaughtLogits.load(folder / FOLDER)
+            TeacherLogits.save(logits, folder / FOLDER)
+            found = TeacherLogits.load(folder / FOLDER)
             assert found is not None
         else:
-            say("the teacher has answered already")
+            log_info("the teacher has answered already")
         return found
 
 
@@ -134,7 +134,7 @@ def distillation_of(options: FinetuneOptions, head: AnyTask) -> Distillation | N
     """The distillation that the options ask for. Raises OptionError if a temperature is given for numbers."""
     if options.teacher is None:
         return None
-    if head.predicts_numbers and options.distil_temperature is not None:
+    if head.is_regression and options.distil_temperature is not None:
         raise OptionError("--distil-temperature: a number has no distribution that it could soften; leave it out")
     weight = WEIGHT if options.distil_weight is None else options.distil_weight
     return Distillation(weight, options.distil_temperature or TEMPERATURE)

@@ -10,7 +10,7 @@ from bertsmith.records.finetuning import FinetuningOutcome
 from bertsmith.runtime.console import warn
 
 
-def conclude(run: FinetuningRun, data: FinetuningData, seeds: Seeds) -> FinetuningOutcome:
+def finish_run(run: FinetuningRun, data: FinetuningData, seeds: Seeds) -> FinetuningOutcome:
     """The figures over the seeds. The record has them too, with the details of the best seed that reports show."""
     record, best, head = run.record, seeds.best, data.head
     for warning in seeds.warnings():
@@ -19,7 +19,7 @@ def conclude(run: FinetuningRun, data: FinetuningData, seeds: Seeds) -> Finetuni
     errors, figures = best.errors, seeds.figures
     assert errors is not None
     calibration = None if errors.calibration is None else calibration_figures(errors.calibration)
-    left_out_if_none = {
+    omitted_if_none = {
         "windowed_examples": data.windowed,
         "calibration": calibration,
         "search": record.search,
@@ -33,7 +33,7 @@ def conclude(run: FinetuningRun, data: FinetuningData, seeds: Seeds) -> Finetuni
         baseline=head.baseline(data.train_targets, data.reported.targets),
         num_examples=len(data.reported.targets),
         truncated_tokens=sum(file.truncated_tokens for file in data.files),
-        **{name: value for name, value in left_out_if_none.items() if value is not None},  # type: ignore[arg-type]
+        **{name: value for name, value in omitted_if_none.items() if value is not None},  # type: ignore[arg-type]
     )
     record.errors, record.seeds_with_figures = errors, list(figures)
     record.baseline_answer = head.baseline_answer

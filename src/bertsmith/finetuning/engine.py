@@ -19,7 +19,7 @@ from bertsmith.finetuning.parameters import rates_by_layer
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.batched import head_outputs
 from bertsmith.models.fast.parts import in_float32
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.tasks.base import AnyTask
 from bertsmith.tasks.losses import losses_of
 from bertsmith.training.budget import Budget
@@ -60,7 +60,7 @@ def train_head(
     """
     torch.manual_seed(seed)
     options, head, pad = settings.options, settings.head, int(tokenizer.pad_token_id)
-    model = settings.parts.applied_to(load_head(settings))
+    model = settings.parts.apply_to(load_head(settings))
     losses = losses_of(options.task, head, settings.class_weights)
     best = BestWeights()
     if checkpoint is not None:
@@ -70,13 +70,15 @@ def train_head(
         # In float32, whatever the training is in: what is chosen is what is reported, and what `evaluate` gives again.
         with in_float32(current):
             outputs = head_outputs(head, current, dev.encoded, pad, budget=settings.eval_tokens)
-        settled = head.settled(outputs, dev.targets)
-        value = settled.values(outputs, dev.targets)[settings.metric]
+        with_tuned_thresholds = head.with_tuned_thresholds(outputs, dev.targets)
+        value = with_tuned_thresholds.values(outputs, dev.targets)[settings.metric]
         step = trainer.state.global_step
-        best.consider(current, head.goodness(settings.metric, value), step=step, chosen=settled.chosen)
+        best.consider(
+            current, head.selection_score(settings.metric, value), step=step, chosen=with_tuned_thresholds.chosen
+        )
         if options.patience is not None and best.without_gain >= options.patience and step < settings.steps:
             times = "evaluation" if options.patience == 1 else "evaluations"
-            say(f"update {step}: {options.patience} {times} without a better {settings.metric}, the training ends")
+            log_info(f"update {step}: {options.patience} {times} without a better {settings.metric}, the training ends")
             trainer.stopped_early = True
         return {settings.metric: value}
 
@@ -98,7 +100,7 @@ def train_head(
     signal = None if trainer.stopped_early else trainer.stop.requested
     if signal is None:
         _take_best(model, best, settings)
-        head = head.with_chosen(best.chosen)
+        head = head.with_fitted_values(best.chosen)
     return TrainedHead(model, head, best.step, trainer.state.global_step, signal)
 
 
@@ -106,7 +108,7 @@ def _take_best(model: Any, best: BestWeights, settings: HeadSettings) -> None:
     """Give a model the best weights as a stock model has them, and its configuration what was settled with them."""
     if not best.weights:
         raise DivergedError(f"no evaluation gave a number: {settings.metric} on the dev file is not finite")
-    best.give_to(model)
+    best.restore_into(model)
     if settings.parts.lora is not None:
         merge_adapters(model)
     model.config.update(best.chosen)

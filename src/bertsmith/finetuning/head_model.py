@@ -9,7 +9,7 @@ from torch import nn
 
 from bertsmith.errors import ModelError
 from bertsmith.finetuning.settings import HeadSettings
-from bertsmith.finetuning.trained_parts import TrainedParts
+from bertsmith.finetuning.trainable_parameters import TrainableParameters
 from bertsmith.models.fewer_layers import with_fewer_layers
 from bertsmith.models.loading import check_model, explained, load_config, quiet_transformers, refuse_mismatches
 from bertsmith.tasks.base import AnyTask
@@ -54,7 +54,7 @@ def load_head(settings: HeadSettings) -> nn.Module:
     return trained
 
 
-def outline(name: str, head: AnyTask, parts: TrainedParts) -> nn.Module:
+def outline(name: str, head: AnyTask, parts: TrainableParameters) -> nn.Module:
     """The MODEL of a name as it is trained, without weights: it tells which parameters learn, and how many there are.
 
     Raises OptionError if the parts do not fit it.
@@ -66,7 +66,7 @@ def outline(name: str, head: AnyTask, parts: TrainedParts) -> nn.Module:
         model: nn.Module = getattr(transformers, head.auto_class).from_config(config)
         if parts.layers is not None:
             model = with_fewer_layers(model, parts.layers)
-        return parts.applied_to(model)
+        return parts.apply_to(model)
 
 
 def replaced_labels(config: Any, settings: HeadSettings) -> list[str] | None:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tasks.losses import TaskLosses
 
 ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL = "rows_with_label", "rows_without_label"
@@ -33,11 +33,11 @@ class Distillation:
     weight: float
     temperature: float
 
-    def choice(self, teacher: str, unlabelled: int) -> Choice:
+    def choice(self, teacher: str, unlabelled: int) -> AutomaticChoice:
         """For the record; `unlabelled` examples have no label."""
         why = f"{self.weight:g} of the loss, at a temperature of {self.temperature:g}"
         whole = f"; the whole loss of {unlabelled:,} examples without labels" if unlabelled else ""
-        return Choice("teacher", teacher, f"{why}{whole}")
+        return AutomaticChoice("teacher", teacher, f"{why}{whole}")
 
 
 def divided(labelled: Iterable[bool]) -> dict[str, Tensor]:

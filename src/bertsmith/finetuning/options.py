@@ -195,7 +195,7 @@ class FinetuneOptions(HeadTrainingOptions, LabelledFilesOptions):
 
     positional: ClassVar[tuple[str, ...]] = ("task",)
     says_more_if_given: ClassVar[tuple[str, ...]] = ("problem_type",)
-    names_elsewhere: ClassVar[Mapping[str, str]] = tutorial_names.FINETUNE
+    names_in_other_tools: ClassVar[Mapping[str, str]] = tutorial_names.FINETUNE
 
     class_weights: Literal["balanced"] | None = Field(
         None, description="balanced: the loss counts each label by its inverse frequency (default: each loss counts 1)"

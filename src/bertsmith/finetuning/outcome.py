@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bertsmith.records.finetuning import LossCourse
+from bertsmith.records.finetuning import LossTrend
 from bertsmith.reporting.numbers import format_metric
 from bertsmith.tasks.base import AnyTask
 
@@ -19,16 +19,16 @@ LESS = 0.98
 """A mean loss falls if it is below this share of the one before: less is noise between batches."""
 
 
-def course_of(losses: Sequence[float]) -> LossCourse:
+def loss_trend(losses: Sequence[float]) -> LossTrend:
     """The course of the losses of all updates."""
     part = max(1, len(losses) // PART)
     start, end = float(np.mean(losses[:part])), float(np.mean(losses[-part:]))
     before = float(np.mean(losses[-2 * part : -part])) if len(losses) > part else end
     falling = end < LESS * before and end < LESS * start
-    return LossCourse(start=start, end=end, falling=falling, updates=len(losses))
+    return LossTrend(start=start, end=end, falling=falling, updates=len(losses))
 
 
-def course_in_words(course: LossCourse) -> str:
+def describe_loss_trend(course: LossTrend) -> str:
     """What the loss did, and what to try."""
     figures = f"{course.start:.3g} to {course.end:.3g}"
     if course.falling:
@@ -44,10 +44,10 @@ def course_in_words(course: LossCourse) -> str:
     return f"The training loss {what} ({figures}): try a different --learning-rate, or more --epochs"
 
 
-def no_better(
-    head: AnyTask, metric: str, value: float, *, baseline: float, file: str, course: LossCourse | None
+def no_better_than_baseline(
+    head: AnyTask, metric: str, value: float, *, baseline: float, file: str, course: LossTrend | None
 ) -> str:
     """That a figure does not beat the baseline of a head; with what the training loss did, if it is known."""
     figure, least = (format_metric(metric, one, head.top) for one in (value, baseline))
     said = f"{metric} {figure} on the {file} file is no better than {head.baseline_answer} ({least})"
-    return said if course is None else f"{said}. {course_in_words(course)}"
+    return said if course is None else f"{said}. {describe_loss_trend(course)}"

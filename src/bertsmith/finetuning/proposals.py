@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bertsmith.config.options import SEEDS
 from bertsmith.finetuning.defaults import choose_epochs
-from bertsmith.finetuning.search_space import SEARCHED, Choices, Range, Space, Values
+from bertsmith.finetuning.search_space import SEARCHABLE_OPTIONS, Choices, Range, Space, Values
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.records.search import Number, Settings, Trial
 from bertsmith.runtime import random
@@ -48,7 +48,7 @@ def default_settings(space: Space, settings: HeadSettings, examples: int) -> Set
     return {name: resolved.get(name, getattr(options, name)) for name in space}
 
 
-def with_own_ranges(space: Space, defaults: Settings) -> dict[str, Values]:
+def with_default_ranges(space: Space, defaults: Settings) -> dict[str, Values]:
     """The space with values for the names that have none in it."""
     return {name: values or _own_range(name, defaults[name] or 0) for name, values in space.items()}
 
@@ -96,7 +96,7 @@ def _distribution(name: str, values: Values) -> optuna.distributions.BaseDistrib
 
     if isinstance(values, Choices):
         return CategoricalDistribution(values.values)
-    searched = SEARCHED[name]
+    searched = SEARCHABLE_OPTIONS[name]
     if searched.whole:
         return IntDistribution(int(values.low), int(values.high), log=searched.log and values.low > 0)
     return FloatDistribution(values.low, values.high, log=searched.log)
@@ -122,7 +122,7 @@ def _every(space: Mapping[str, Values]) -> Iterator[Settings]:
     for name, values in space.items():
         if isinstance(values, Choices):
             each.append(values.values)
-        elif SEARCHED[name].whole:
+        elif SEARCHABLE_OPTIONS[name].whole:
             each.append(range(int(values.low), int(values.high) + 1))
         else:
             return

@@ -9,7 +9,7 @@ from pathlib import Path
 from bertsmith.errors import Interrupted
 from bertsmith.finetuning.options import FinetuneOptions, HeadTrainingOptions
 from bertsmith.records.finetuning import FinetuningRecord
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.runtime.program import runnable
 from bertsmith.training.recorded_run import RecordedRun
 from bertsmith.training.run_folder import RunFolder
@@ -36,7 +36,7 @@ def checkpoint_of(folder: RunFolder, called: str) -> Path | None:
         shutil.rmtree(folder.path, ignore_errors=True)
         folder.path.mkdir(parents=True)
     else:
-        say(f"{called} goes on after update {checkpoint.name.removeprefix('step-')}")
+        log_info(f"{called} goes on after update {checkpoint.name.removeprefix('step-')}")
     return checkpoint
 
 

@@ -21,7 +21,7 @@ from bertsmith.finetuning.choices import choose_settings
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.engine import TrainedHead, train_head
 from bertsmith.finetuning.options import FinetuneOptions
-from bertsmith.finetuning.proposals import default_settings, propose, with_own_ranges
+from bertsmith.finetuning.proposals import default_settings, propose, with_default_ranges
 from bertsmith.finetuning.resuming import FinetuningRun, checkpoint_of, interrupted, stopped_by
 from bertsmith.finetuning.search_space import Choices, Values, parse_space, space_text
 from bertsmith.finetuning.settings import HeadSettings
@@ -31,9 +31,9 @@ from bertsmith.records.errors import Figure
 from bertsmith.records.search import SearchReport, Settings, Trial
 from bertsmith.reporting.numbers import counted, format_metric
 from bertsmith.reporting.search import outcome, settings_in_words, space_in_words, trial_in_words, value_in_words
-from bertsmith.runtime.computing import is_short_of_memory
-from bertsmith.runtime.console import say, warn
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.computing import is_out_of_memory
+from bertsmith.runtime.console import log_info, warn
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.training.run_folder import RunFolder, read_metrics
 
 FOLDER = "search"
@@ -51,7 +51,7 @@ class SearchSpace:
         """The space that the options name; `settings` are those without a search."""
         space = parse_space(settings.options.search_space, FinetuneOptions.model_fields)
         defaults = default_settings(space, settings, len(data.learnt.encoded.lengths))
-        return cls(with_own_ranges(space, defaults), defaults)
+        return cls(with_default_ranges(space, defaults), defaults)
 
     def ends(self) -> list[Settings]:
         """The lowest and the highest values of all options: what fits at both, fits between."""
@@ -76,7 +76,7 @@ class Search:
     space: SearchSpace
     data: FinetuningData
     start: StartingModel
-    started: Sequence[Choice] = ()
+    started: Sequence[AutomaticChoice] = ()
 
     @classmethod
     def of(
@@ -86,7 +86,7 @@ class Search:
         data: FinetuningData,
         *,
         start: StartingModel,
-        started: Sequence[Choice],
+        started: Sequence[AutomaticChoice],
     ) -> Self | None:
         """The search that the options ask for; `settings` are those without it.
 
@@ -112,17 +112,19 @@ class Search:
 
     def announce(self) -> None:
         """Say what will be tried."""
-        say(f"search: {self.options.search} settings, one training each, judged by {self.metric} on the dev file")
-        say(f"search space: {space_in_words(space_text(self.space.values))}")
-        say(f"the defaults: {settings_in_words(self.space.defaults)}")
+        log_info(f"search: {self.options.search} settings, one training each, judged by {self.metric} on the dev file")
+        log_info(f"search space: {space_in_words(space_text(self.space.values))}")
+        log_info(f"the defaults: {settings_in_words(self.space.defaults)}")
 
     def best_settings(self) -> HeadSettings:
         """The settings of the best trial; they are recorded with the reason."""
         best, report = self.best(), self.run.record.search
         assert report is not None
-        say(outcome(report))
+        log_info(outcome(report))
         why = f"{trial_in_words(best.number)}, the best of {len(report.trials)}"
-        found = [Choice(name.replace("_", " "), value_in_words(value), why) for name, value in best.settings.items()]
+        found = [
+            AutomaticChoice(name.replace("_", " "), value_in_words(value), why) for name, value in best.settings.items()
+        ]
         settings, choices = self._settings_of(best)
         self.run.record.choices = [*choices, *found]
         self.run.save_record()
@@ -139,13 +141,13 @@ class Search:
             for number in range(self.options.search):
                 trial = self._begun(number, trials)
                 if trial is None:
-                    say(f"all settings of the space are tried: the search ends after {counted(number, 'trial')}")
+                    log_info(f"all settings of the space are tried: the search ends after {counted(number, 'trial')}")
                     break
                 trials.append(trial if trial.state != "running" else self._ended(trial))
                 shutil.rmtree(self._folder(number) / "checkpoints", ignore_errors=True)
                 self.run.record.search = self.report(trials)
                 self.run.save_record()
-                say(self._in_words(trials))
+                log_info(self._in_words(trials))
         except KeyboardInterrupt:
             raise interrupted(self.run, f"stopped after {counted(len(trials), 'trial')}", self.options) from None
         best = self._best_of(trials)
@@ -178,7 +180,7 @@ class Search:
         except DivergedError as error:
             why = str(error)
         except (RuntimeError, MemoryError) as error:
-            if not is_short_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             why = f"memory was short: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
         if why is not None:  # behind the blocks above: their errors hold what the training had
@@ -212,7 +214,7 @@ class Search:
         ended = {"best_step": trained.best_step, "steps": trained.steps, "seconds": seconds}
         return trial.model_copy(update={"state": "finished", "dev": figure, **ended})
 
-    def _settings_of(self, trial: Trial) -> tuple[HeadSettings, list[Choice]]:
+    def _settings_of(self, trial: Trial) -> tuple[HeadSettings, list[AutomaticChoice]]:
         options = self.options.model_copy(update=trial.settings)
         return choose_settings(options, self.data, self.start, started=self.started)
 
@@ -229,7 +231,7 @@ class Search:
 
     def _goodness(self, trial: Trial) -> float:
         assert trial.dev is not None
-        return self.data.head.goodness(self.metric, trial.dev.value)
+        return self.data.head.selection_score(self.metric, trial.dev.value)
 
     def report(self, trials: list[Trial]) -> SearchReport:
         """These trials for run.json."""

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from bertsmith.config.option_names import external_name, nearest
-from bertsmith.config.options import what_is_wrong
+from bertsmith.config.options import validation_message
 from bertsmith.records.search import Number
 
 
@@ -48,26 +48,26 @@ Space = dict[str, Values | None]
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchableOption:
     """How an option is searched: `log` by factors and not by differences, `whole` by whole numbers."""
 
     log: bool = False
     whole: bool = False
-    own_range: bool = False
+    has_default_range: bool = False
     """Whether its name alone says enough."""
 
 
-SEARCHED: Mapping[str, Searched] = MappingProxyType(
+SEARCHABLE_OPTIONS: Mapping[str, SearchableOption] = MappingProxyType(
     {
-        "learning_rate": Searched(log=True, own_range=True),
-        "epochs": Searched(whole=True, own_range=True),
-        "batch_size": Searched(log=True, whole=True, own_range=True),
-        "weight_decay": Searched(own_range=True),
-        "layer_decay": Searched(),
-        "freeze_layers": Searched(whole=True),
-        "lora_alpha": Searched(log=True),
-        "distil_weight": Searched(),
-        "distil_temperature": Searched(log=True),
+        "learning_rate": SearchableOption(log=True, has_default_range=True),
+        "epochs": SearchableOption(whole=True, has_default_range=True),
+        "batch_size": SearchableOption(log=True, whole=True, has_default_range=True),
+        "weight_decay": SearchableOption(has_default_range=True),
+        "layer_decay": SearchableOption(),
+        "freeze_layers": SearchableOption(whole=True),
+        "lora_alpha": SearchableOption(log=True),
+        "distil_weight": SearchableOption(),
+        "distil_temperature": SearchableOption(log=True),
     }
 )
 """The options that can be searched."""
@@ -84,13 +84,13 @@ def parse_space(given: object, fields: Mapping[str, FieldInfo]) -> Space:
     space: Space = {}
     for word, values in _entries(given):
         name = external_name(word, "_")
-        if name not in SEARCHED:
+        if name not in SEARCHABLE_OPTIONS:
             raise ValueError(_not_searched(word.strip(), name, fields))
         if name in space:
             raise ValueError(f"{name} stands twice in it")
         space[name] = _values(name, values, fields[name])
     if not space:
-        raise ValueError(f"found nothing, expected some of {', '.join(SEARCHED)}")
+        raise ValueError(f"found nothing, expected some of {', '.join(SEARCHABLE_OPTIONS)}")
     return space
 
 
@@ -113,12 +113,12 @@ def _entries(given: object) -> Iterable[tuple[str, object]]:
 
 def _not_searched(word: str, name: str, fields: Mapping[str, FieldInfo]) -> str:
     reason = "is no option that can be searched" if name in fields else "is no option"
-    return f"{word!r} {reason}, expected some of {', '.join(SEARCHED)}{nearest(name, SEARCHED)}"
+    return f"{word!r} {reason}, expected some of {', '.join(SEARCHABLE_OPTIONS)}{nearest(name, SEARCHABLE_OPTIONS)}"
 
 
 def _values(name: str, written: object, field: FieldInfo) -> Values | None:
     if written is None:
-        if not SEARCHED[name].own_range:
+        if not SEARCHABLE_OPTIONS[name].has_default_range:
             raise ValueError(f"{name} has no range of its own; give one: {name}=LOW..HIGH, or values: {name}=V|V|V")
         return None
     if isinstance(written, str) and ".." in written:
@@ -139,7 +139,7 @@ def _values(name: str, written: object, field: FieldInfo) -> Values | None:
 
 
 def _range(name: str, low: Number, high: Number) -> Range:
-    if SEARCHED[name].whole:
+    if SEARCHABLE_OPTIONS[name].whole:
         for end in (low, high):
             if end != int(end):
                 raise ValueError(f"{name}: found {end} as an end of a range, expected a whole number, or values: V|V|V")
@@ -160,5 +160,5 @@ def _value(name: str, written: object, field: FieldInfo) -> Number:
     try:
         value: Number = checked.validate_python(text)
     except ValidationError as error:
-        raise ValueError(f"{name}: {what_is_wrong(error.errors()[0])}") from None
+        raise ValueError(f"{name}: {validation_message(error.errors()[0])}") from None
     return int(value) if float(value).is_integer() and abs(value) < 1e15 else value

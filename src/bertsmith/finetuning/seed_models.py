@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.training.run_folder import WEIGHTS
 
 RESULT = "result.json"
@@ -39,17 +39,17 @@ def model_files(seed: Path) -> list[Path]:
     return sorted(found, key=lambda path: (path.name == WEIGHTS, path.name))
 
 
-def forget_models(run: Path, best_seed: int) -> None:
+def remove_seed_models(run: Path, best_seed: int) -> None:
     """Remove the models of all seeds of a finished RUN, which is the model of the best one itself."""
     seeds = [seed for seed in (run / "seeds").iterdir() if seed.is_dir()]
     for seed in seeds:
         for path in model_files(seed):
             path.unlink()
     if len(seeds) > 1:
-        say(f"kept: the model of seed {best_seed} in {run}, and the figures of all {len(seeds)} seeds")
+        log_info(f"kept: the model of seed {best_seed} in {run}, and the figures of all {len(seeds)} seeds")
 
 
-def put_back_best_model(run: Path, best_seed: int) -> None:
+def restore_best_seed_model(run: Path, best_seed: int) -> None:
     """Move the model of a finished RUN back to its seed. The weights move last: until then the RUN is finished."""
     seed = seed_folder(run, best_seed)
     if not (seed / RESULT).is_file():  # someone removed the seed: it is trained again
@@ -60,12 +60,12 @@ def put_back_best_model(run: Path, best_seed: int) -> None:
     (run / WEIGHTS).rename(seed / WEIGHTS)
 
 
-def take_figures(run: Path, seed: int) -> None:
+def publish_seed_metrics(run: Path, seed: int) -> None:
     """The figures of a seed become those of the RUN."""
     shutil.copyfile(seed_folder(run, seed) / "metrics.jsonl", run / "metrics.jsonl")
 
 
-def take_model(run: Path, seed: int) -> None:
+def publish_seed_model(run: Path, seed: int) -> None:
     """The model of a seed becomes that of the RUN; its weights come last, and with them the RUN is finished."""
     for path in model_files(seed_folder(run, seed)):
         aside = run / f".{path.name}.partial"

@@ -7,10 +7,10 @@ from typing import Any
 
 from bertsmith.errors import DivergedError
 from bertsmith.evaluation.errors import error_report
-from bertsmith.evaluation.head import Answered
+from bertsmith.evaluation.head import ScoredExamples
 from bertsmith.finetuning.data import FinetuningData
 from bertsmith.finetuning.engine import TrainedHead, train_head
-from bertsmith.finetuning.outcome import course_of, no_better
+from bertsmith.finetuning.outcome import loss_trend, no_better_than_baseline
 from bertsmith.finetuning.resuming import FinetuningRun, checkpoint_of, interrupted, stopped_by
 from bertsmith.finetuning.seed_models import RESULT, seed_folder
 from bertsmith.finetuning.settings import HeadSettings
@@ -18,7 +18,7 @@ from bertsmith.inference.batched import head_outputs
 from bertsmith.records.errors import Figure
 from bertsmith.records.finetuning import SeedResult
 from bertsmith.reporting.numbers import format_metric
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.base import AnyTask
 from bertsmith.training.run_folder import RunFolder, read_metrics
 
@@ -30,7 +30,7 @@ def train_seed(
     single = RunFolder(seed_folder(run.path, seed))
     done = single.path / RESULT
     if done.is_file():
-        say(f"seed {seed} is finished already")
+        log_info(f"seed {seed} is finished already")
         return SeedResult.read(done)
     options, called = settings.options, f"seed {seed}"
     checkpoint = checkpoint_of(single, called)
@@ -72,7 +72,7 @@ def _measured(
     dev = outputs if data.test is None else head_outputs(head, model, data.dev.encoded, pad, budget=budget)
     value = head.values(dev, data.dev.targets)[metric]
     baseline = head.baseline(data.train_targets, data.dev.targets)[metric]
-    is_stuck = head.goodness(metric, value) <= head.goodness(metric, baseline)
+    is_stuck = head.selection_score(metric, value) <= head.selection_score(metric, baseline)
     if settings.options.calibrate:
         head = _calibrated(head, dev, data.dev.targets)
         config: Any = model.config
@@ -85,14 +85,16 @@ def _measured(
             )
     single.publish(model, tokenizer)
     gold = data.reported.targets
-    scored = Answered(head, data.reported_examples, data.reported.encoded, outputs, gold, settings.max_length)
-    course = course_of([line["loss"] for line in read_metrics(single.path)[0]])
+    scored = ScoredExamples(head, data.reported_examples, data.reported.encoded, outputs, gold, settings.max_length)
+    course = loss_trend([line["loss"] for line in read_metrics(single.path)[0]])
     return SeedResult(
         seed=seed,
         best_step=trained.best_step,
         steps=trained.steps,
         dev=value,
-        diverged=no_better(head, metric, value, baseline=baseline, file="dev", course=course) if is_stuck else None,
+        diverged=no_better_than_baseline(head, metric, value, baseline=baseline, file="dev", course=course)
+        if is_stuck
+        else None,
         loss=course,
         metrics={name: Figure(**found.to_dict()) for name, found in head.score(outputs, gold).items()},
         errors=error_report(scored),
@@ -108,5 +110,5 @@ def _calibrated(head: AnyTask, outputs: Any, gold: Any) -> AnyTask:
             "chance); probabilities stay as they are"
         )
         return head
-    say(f"--calibrate: the temperature on the dev file is {found.temperature:.3f}")
+    log_info(f"--calibrate: the temperature on the dev file is {found.temperature:.3f}")
     return found

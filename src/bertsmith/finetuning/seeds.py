@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bertsmith.errors import DivergedError
-from bertsmith.finetuning.outcome import no_better
+from bertsmith.finetuning.outcome import no_better_than_baseline
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.metrics.classification import over_seeds
 from bertsmith.records.errors import Figure
@@ -50,7 +50,7 @@ class Seeds:
         """The seed with the best figure on the dev file, of equal ones the first."""
         ended = [self.results[seed] for seed in self.figures]
         task, metric = self.settings.head, self.settings.metric
-        return max(ended, key=lambda result: task.goodness(metric, _dev(result)))
+        return max(ended, key=lambda result: task.selection_score(metric, _dev(result)))
 
     @property
     def diverged(self) -> list[int]:
@@ -83,9 +83,9 @@ class Seeds:
             return best.diverged
         value, least = self.figures[best.seed][metric].value, baseline[metric]
         task = self.settings.head
-        if task.goodness(metric, value) > task.goodness(metric, least):
+        if task.selection_score(metric, value) > task.selection_score(metric, least):
             return None
-        return no_better(task, metric, value, baseline=least, file=file, course=best.loss)
+        return no_better_than_baseline(task, metric, value, baseline=least, file=file, course=best.loss)
 
 
 def _dev(result: SeedResult) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bertsmith.finetuning.losses import Distillation
 from bertsmith.finetuning.options import FinetuneOptions
-from bertsmith.finetuning.trained_parts import TrainedParts
+from bertsmith.finetuning.trainable_parameters import TrainableParameters
 from bertsmith.tasks.base import AnyTask
 from bertsmith.training.plan import Computation, Optimization
 
@@ -33,7 +33,7 @@ class HeadSettings:
     optimization: Optimization
     computation: Computation
     attention: str
-    parts: TrainedParts = TrainedParts()  # noqa: RUF009 - it is frozen
+    parts: TrainableParameters = TrainableParameters()  # noqa: RUF009 - it is frozen
     distillation: Distillation | None = None
     class_weights: tuple[float, ...] | None = None
 

@@ -8,7 +8,7 @@ from typing import Any
 from bertsmith.errors import OptionError
 from bertsmith.finetuning.head_model import outline
 from bertsmith.finetuning.options import HeadTrainingOptions
-from bertsmith.finetuning.trained_parts import TrainedParts
+from bertsmith.finetuning.trainable_parameters import TrainableParameters
 from bertsmith.inference.input_length import check_length
 from bertsmith.models.loading import load_config, max_tokens
 from bertsmith.models.model_tokenizer import load_model_tokenizer
@@ -48,7 +48,7 @@ def starting_model(options: HeadTrainingOptions, name: str, task: str) -> Starti
     layers = options.layers or config.num_hidden_layers
     if (options.freeze_layers or 0) > layers:
         raise OptionError(f"--freeze-layers {options.freeze_layers}: the model has {layers} layers")
-    parts = TrainedParts.of(options)
-    if not parts.is_everything:  # whatever the labels will be
+    parts = TrainableParameters.of(options)
+    if not parts.is_full_finetuning:  # whatever the labels will be
         outline(name, task_class(task)(("0", "1")), parts)
     return StartingModel(config, tokenizer, options.max_length or min(TASKS[task].max_length, limit))

@@ -31,7 +31,7 @@ from bertsmith.models.loaded_models import LoadedModels
 from bertsmith.models.loading import check_model, load_config, max_tokens
 from bertsmith.models.model_tokenizer import load_model_tokenizer
 from bertsmith.runtime.computing import computing
-from bertsmith.runtime.console import Progress, say, warn
+from bertsmith.runtime.console import Progress, log_info, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.batching import TOKENS_A_BATCH
@@ -39,7 +39,7 @@ from bertsmith.tasks.encoded_texts import Encoded, encode
 from bertsmith.tasks.model_config import INPUT_LENGTH, has_head
 from bertsmith.tasks.registry import TASKS, trainable_tasks, verbs
 from bertsmith.tasks.runner import Forward
-from bertsmith.tasks.text_checks import check_texts, warn_of_cuts
+from bertsmith.tasks.text_checks import check_texts, warn_truncated
 from bertsmith.tasks.values import Inputs, Logits
 
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -89,7 +89,7 @@ class Predictor:
         """
         check_texts("hidden-states", [text])
         encoded = encode(self.tokenizer, [text], None, self.max_length)
-        warn_of_cuts(encoded, self.max_length)
+        warn_truncated(encoded, self.max_length)
         _, batch = next(self._batches(encoded))
         with self._computing():
             return self._models.hidden(batch, layer).cpu()
@@ -109,7 +109,7 @@ class Predictor:
         length, reason = input_length(self.name, self.config, task, asked=asked)
         if asked is None and getattr(self.config, INPUT_LENGTH, None) is None:
             note = f"{self.name}: rows of at most {length} tokens ({reason}); --max-length sets a different length"
-            self.once(f"length of {task}", partial(say, note))
+            self.once(f"length of {task}", partial(log_info, note))
         return length
 
     def head_outputs(
@@ -122,12 +122,12 @@ class Predictor:
     def head_logits(
         self, head: AnyTask, inputs: Inputs, *, budget: int = TOKENS_A_BATCH, bar: Progress | None = None
     ) -> Sequence[Logits]:
-        """What a student learns from a head that is the model's own, in the form of `Task.join_logits`."""
+        """What a student learns from a head that is the model's own, in the form of `Task.gather_logits`."""
         model, pad = self._with_head(type(head)), int(self.tokenizer.pad_token_id)
         kept = kept_rows(
             head, head.logits, model, inputs=inputs, pad_token_id=pad, precision=self.precision, budget=budget, bar=bar
         )
-        return head.join_logits(kept, inputs)
+        return head.gather_logits(kept, inputs)
 
     def forward(self, task: str) -> Forward:
         """The FORWARD of a task on batches of encoded texts. Raises ModelError if the MODEL lacks what it needs."""

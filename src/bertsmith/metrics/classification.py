@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bertsmith.metrics.measurements import (
+    ClassMeasurement,
     Floats,
     Measurement,
-    OfClasses,
-    OfRanks,
-    OfSums,
+    RankMeasurement,
+    SumMeasurement,
     correlation,
     moments,
     ranks,
@@ -33,12 +33,12 @@ class Metric:
 
     Attributes:
         greater_is_better: whether the highest value is the best.
-        may_be_negative: whether it is a correlation, which goes down to -1.
+        signed_metrics: whether it is a correlation, which goes down to -1.
     """
 
     measure: Callable[[Array, Array], Measurement]
     greater_is_better: bool = True
-    may_be_negative: bool = False
+    signed_metrics: bool = False
 
     def __call__(self, gold: Array, predicted: Array) -> float:
         """The figure of all examples."""
@@ -46,11 +46,13 @@ class Metric:
 
 
 def _of_sums(columns: Callable[[Array, Array], Floats], figure: Callable[[Floats], Floats], **kind: bool) -> Metric:
-    return Metric(lambda gold, predicted: OfSums(columns(gold, predicted), figure), **kind)
+    return Metric(lambda gold, predicted: SumMeasurement(columns(gold, predicted), figure), **kind)
 
 
 def _of_classes(figure: Callable[[Floats], Floats], **kind: bool) -> Metric:
-    return Metric(lambda gold, predicted: OfClasses(gold.astype(np.int64), predicted.astype(np.int64), figure), **kind)
+    return Metric(
+        lambda gold, predicted: ClassMeasurement(gold.astype(np.int64), predicted.astype(np.int64), figure), **kind
+    )
 
 
 def _right(gold: Array, predicted: Array) -> Floats:
@@ -141,15 +143,15 @@ macro_f1 = _of_classes(_macro_f1)
 micro_f1 = _of_sums(_right, _micro_f1_of_right)
 """2TP / (2TP + FP + FN) with the counts of all labels added up; with one label an example it equals accuracy."""
 
-matthews = _of_classes(_matthews, may_be_negative=True)
+matthews = _of_classes(_matthews, signed_metrics=True)
 """Matthews' correlation of classes, for any number of them (Gorodkin 2004); 0 where one side is constant."""
 
-pearson = _of_sums(_moments, correlation, may_be_negative=True)
+pearson = _of_sums(_moments, correlation, signed_metrics=True)
 """Pearson's correlation; 0 where one side is constant. It does not see scales, so that the answers of two models are
 exchanged on one."""
 
 spearman = Metric(
-    lambda gold, predicted: OfRanks(_moments_of_ranks(gold, predicted), correlation), may_be_negative=True
+    lambda gold, predicted: RankMeasurement(_moments_of_ranks(gold, predicted), correlation), signed_metrics=True
 )
 """Spearman's rank correlation: Pearson's over ranks, ties sharing their mean rank."""
 
@@ -190,7 +192,7 @@ def class_metrics(classes: int) -> dict[str, Metric]:
 _ALL = {**class_metrics(2), **SET_METRICS, **NUMBER_METRICS}
 LOWER_IS_BETTER = frozenset(name for name, metric in _ALL.items() if not metric.greater_is_better)
 """The figures of which the lowest is the best."""
-MAY_BE_NEGATIVE = frozenset(name for name, metric in _ALL.items() if metric.may_be_negative)
+MAY_BE_NEGATIVE = frozenset(name for name, metric in _ALL.items() if metric.signed_metrics)
 """The correlations."""
 
 

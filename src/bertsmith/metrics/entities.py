@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from bertsmith.metrics.measurements import Floats, OfSums, ratio
+from bertsmith.metrics.measurements import Floats, SumMeasurement, ratio
 from bertsmith.metrics.resampling import Interval, intervals
 
 Scheme = Literal["BIO", "BIOES", "IOB1"]
@@ -204,7 +204,7 @@ def figures(counted: Sequence[dict[str, Counts]]) -> tuple[dict[str, Interval], 
     return found[None], {type_: found[type_] for type_ in types}
 
 
-def measure(counted: Sequence[dict[str, Counts]], type_: str | None = None) -> dict[str, OfSums]:
+def measure(counted: Sequence[dict[str, Counts]], type_: str | None = None) -> dict[str, SumMeasurement]:
     """`precision`, `recall` and `f1` over all entities, or of one type, of sums over the sentences.
 
     All are from 0 to 1, and 0 where nothing was predicted or nothing is there to be found.
@@ -215,7 +215,7 @@ def measure(counted: Sequence[dict[str, Counts]], type_: str | None = None) -> d
     else:
         rows = [sentence.get(type_, nothing) for sentence in counted]
     table = np.array(rows, dtype=np.float64)
-    return {name: OfSums(table, figure) for name, figure in _FIGURES.items()}
+    return {name: SumMeasurement(table, figure) for name, figure in _FIGURES.items()}
 
 
 def _precision(sums: Floats) -> Floats:
@@ -237,7 +237,7 @@ _FIGURES = {"precision": _precision, "recall": _recall, "f1": _f1}
 """Each of the sums right, predicted, gold: float64 of [rows, 3] to [rows]."""
 
 
-def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> OfSums:
+def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> SumMeasurement:
     """The share of tokens whose tag is right, of sums over the sentences."""
     table = np.array(
         [
@@ -246,4 +246,4 @@ def token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[s
         ],
         dtype=np.float64,
     )
-    return OfSums(table, lambda sums: sums[:, 0] / sums[:, 1])
+    return SumMeasurement(table, lambda sums: sums[:, 0] / sums[:, 1])

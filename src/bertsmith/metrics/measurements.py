@@ -55,7 +55,7 @@ class Measurement(ABC):
 
 
 @dataclass(frozen=True)
-class OfSums(Measurement):
+class SumMeasurement(Measurement):
     """A figure that follows from sums over the examples.
 
     Attributes:
@@ -85,7 +85,7 @@ class OfSums(Measurement):
 
 
 @dataclass(frozen=True)
-class OfClasses(Measurement):
+class ClassMeasurement(Measurement):
     """A figure that follows from the counts of each class: right, predicted, true.
 
     Attributes:
@@ -144,7 +144,7 @@ def _by_class(weights: Floats, names: Ints, classes: int) -> Floats:
 
 
 @dataclass(frozen=True)
-class OfRanks(OfSums):
+class RankMeasurement(SumMeasurement):
     """Spearman's correlation: Pearson's over ranks, which are the table's first columns (`moments`).
 
     Every choice of the examples is ranked by itself. Answers are exchanged as ranks, for two models may answer on two

@@ -30,7 +30,7 @@ class Interval:
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
-def drawn_again(examples: int, resamples: int) -> Iterator[Floats]:
+def bootstrap_draws(examples: int, resamples: int) -> Iterator[Floats]:
     """The resamples in blocks, float64 of [rows, examples]: how often each example is drawn. The same each time."""
     generator = random.generator("bootstrap", examples, resamples)
     rows = max(1, _BLOCK // examples)
@@ -45,7 +45,7 @@ def resampled(measured: Mapping[Name, Measurement], resamples: int) -> dict[Name
     """Figures of the same examples, each float64 of [resamples], all over the same resamples."""
     found: dict[Name, list[Floats]] = {name: [] for name in measured}
     examples = len(next(iter(measured.values())))
-    for times in drawn_again(examples, resamples):
+    for times in bootstrap_draws(examples, resamples):
         for name, measurement in measured.items():
             found[name].append(measurement.over(times))
     return {name: np.concatenate(parts) for name, parts in found.items()}

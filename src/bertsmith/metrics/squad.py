@@ -20,7 +20,7 @@ from typing import Protocol
 
 import numpy as np
 
-from bertsmith.metrics.measurements import Booleans, Floats, OfSums
+from bertsmith.metrics.measurements import Booleans, Floats, SumMeasurement
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -123,7 +123,7 @@ def best_threshold(values: Floats, scores: QuestionScores, probabilities: Floats
     return 100 * float(sums[best]) / len(values), float(probabilities[order[best - 1]]) if best else 0.0
 
 
-def measure(scores: QuestionScores) -> dict[str, OfSums]:
+def measure(scores: QuestionScores) -> dict[str, SumMeasurement]:
     """Means over the questions, from 0 to 100, of sums over them.
 
     `exact_match` and `f1`; where some questions have no answer also those of either kind, `has_answer_...` and
@@ -134,7 +134,7 @@ def measure(scores: QuestionScores) -> dict[str, OfSums]:
         groups |= {"has_answer_": scores.has_answer, "no_answer_": ~scores.has_answer}
         groups = {prefix: group for prefix, group in groups.items() if group.any()}
     return {
-        f"{prefix}{name}": OfSums(np.stack([values * group, group], axis=1), _percent)
+        f"{prefix}{name}": SumMeasurement(np.stack([values * group, group], axis=1), _percent)
         for prefix, group in groups.items()
         for name, values in (("exact_match", scores.exact), ("f1", scores.f1))
     }

@@ -17,7 +17,7 @@ from bertsmith.errors import ModelError
 from bertsmith.models.labels import labels_of
 from bertsmith.models.trained_heads import trained_heads
 from bertsmith.runtime.files import exists
-from bertsmith.runtime.hub import check_hub_name, not_to_be_had
+from bertsmith.runtime.hub import check_hub_name, missing_model_error
 
 if TYPE_CHECKING:
     from bertsmith.models.bert import BertForPreTraining
@@ -162,7 +162,7 @@ def explained(name: str) -> Iterator[None]:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[0] if lines else type(error).__name__
         if not exists(name):
-            raise not_to_be_had(name, reason) from None
+            raise missing_model_error(name, reason) from None
         raise ModelError(f"{name}: cannot be loaded as a model: {reason}") from None
     except Exception as error:
         if type(error).__module__.startswith(("safetensors", "huggingface_hub", "httpx")):

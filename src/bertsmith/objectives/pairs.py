@@ -98,7 +98,7 @@ def plan_pairs(
     planner = _Planner(part, sequence_length - 3, swap=swap, negatives=negatives, seed=seed, epoch=epoch)
     # A chunk ends with its piece at the latest, so blocks of whole pieces are planned by themselves.
     cuts = np.searchsorted(part.document_offsets, np.arange(0, part.num_sentences, SENTENCES_AT_ONCE))
-    borders = np.append(np.unique(cuts), part.num_pieces).tolist() if part.num_pieces else [0]
+    borders = np.append(np.unique(cuts), part.num_fragments).tolist() if part.num_fragments else [0]
     plans = [planner.plan(first, last) for first, last in pairwise(borders) if last > first]
     return joined(plans)
 
@@ -120,7 +120,7 @@ class _Planner:
 
     def __init__(self, part: TokenPart, max_tokens: int, *, swap: bool, negatives: str, seed: int, epoch: int) -> None:
         self.max_tokens, self.swap, self.seed, self.epoch = max_tokens, swap, seed, epoch
-        self.offsets, self.pieces, self.groups = part.sentence_offsets, part.document_offsets, part.group_of_piece
+        self.offsets, self.pieces, self.groups = part.sentence_offsets, part.document_offsets, part.document_of_fragment
         self.num_groups = int(self.groups[-1]) + 1 if len(self.groups) else 0
         self.near = negatives == SAME_DOCUMENT or self.num_groups == 1
         # Where the pieces of each document begin in the list of pieces.

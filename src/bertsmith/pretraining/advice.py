@@ -9,7 +9,7 @@ from typing import Any
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.pretraining.components import Components
 from bertsmith.records.language_model_figures import LanguageModelFigures
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.runtime.program import runnable
 
 OVERFITTED = 0.2
@@ -27,7 +27,7 @@ def say_what_is_not_used(components: Components) -> None:
     if not model:
         return
     continued = ["bertsmith", "pretrain", str(options.store), "--out", str(options.out), "--from", str(model)]
-    say(
+    log_info(
         f"weights: random; the STORE has the tokenizer of {model}, whose weights are not used. To continue {model} "
         f"instead:\n  {runnable(shlex.join([*continued, *_budget_flags(options)]))}"
     )
@@ -81,7 +81,7 @@ def _overfit_warnings(updates: Updates) -> list[str]:
     """What training on one batch shows: model, loss and step are sound if its loss goes to zero."""
     first, last = (sum(line.get(name, 0.0) for name in ("mlm_loss", "nsp_loss")) for line in (updates[0], updates[-1]))
     if last < OVERFITTED * first:
-        say(f"one batch: its loss fell from {first:.2f} to {last:.3f} nats, so the training step is sound")
+        log_info(f"one batch: its loss fell from {first:.2f} to {last:.3f} nats, so the training step is sound")
         return []
     return [
         f"one batch: its loss is {last:.2f} after {updates[-1]['step']:,} updates and was {first:.2f}. A model that "

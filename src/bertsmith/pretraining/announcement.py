@@ -5,13 +5,13 @@ from __future__ import annotations
 from bertsmith.models.bert import parameter_count
 from bertsmith.pretraining.components import Components
 from bertsmith.runtime import processes
-from bertsmith.runtime.console import say, size_text, warn
+from bertsmith.runtime.console import format_bytes, log_info, warn
 
 
 def announce(components: Components) -> None:
     """Print the model, the data, the memory, and every choice with its reason."""
     config, manifest = components.setup.model.config, components.store.manifest
-    say(
+    log_info(
         f"model: {config.num_hidden_layers} layers of {config.hidden_size}, {config.num_attention_heads} heads, "
         f"vocabulary {config.vocab_size:,}, {parameter_count(components.setup.model) / 1e6:.1f} M parameters"
     )
@@ -21,17 +21,17 @@ def announce(components: Components) -> None:
         notes.append(f"{plan.first.forced:,} of them random by force")
     if plan.first.left_out:
         notes.append(f"{plan.first.left_out / max(train, 1):.1%} of the tokens left out by packing")
-    say(", ".join(notes))
+    log_info(", ".join(notes))
     world = processes.world_size()
     examples = f"{components.options.batch_size} examples an update, {components.micro_batch.size} at once"
-    say(
-        f"memory: {size_text(components.micro_batch.memory.total)} by the forecast, {examples}"
+    log_info(
+        f"memory: {format_bytes(components.micro_batch.memory.total)} by the forecast, {examples}"
         + (f" in each of {world} processes" if world > 1 else "")
     )
     for choice in components.choices:
-        say(f"{choice.name}: {choice.value} ({choice.reason})")
+        log_info(f"{choice.name}: {choice.value} ({choice.reason})")
     if components.encoder is not None:
-        say(
+        log_info(
             f"sentence encoder: the RUN keeps modules.json and the pooling of {components.options.from_} "
             f"({components.encoder.pooling or 'none'})"
         )

@@ -10,7 +10,7 @@ from bertsmith.pretraining.micro_batch import share_of_memory
 from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.runtime import processes
 from bertsmith.runtime.machine import (
-    Choice,
+    AutomaticChoice,
     as_started,
     choose_attention,
     choose_device,
@@ -36,11 +36,11 @@ DEFAULT_MINUTES = 10.0
 class Platform:
     """What a run computes with on this machine."""
 
-    process: list[Choice]
-    device: Choice
-    precision: Choice
-    attention: Choice
-    streams: Choice
+    process: list[AutomaticChoice]
+    device: AutomaticChoice
+    precision: AutomaticChoice
+    attention: AutomaticChoice
+    streams: AutomaticChoice
     free: int
     """Bytes that one process may take, the same number for all."""
 
@@ -60,7 +60,7 @@ def choose_platform(options: PretrainOptions, started: PretrainingRecord | None)
     process = prepare_process(save_memory=options.gradient_checkpointing)
     device = choose_device()
     # One number for all processes, as they compute micro-batches of one size.
-    free = int(-processes.largest([-share_of_memory(free_memory(device.value))])[0])
+    free = int(-processes.all_reduce_max([-share_of_memory(free_memory(device.value))])[0])
     precision = choose_precision(options.precision, device.value)
     attention = choose_attention(options.attention, device.value)
     streams = choose_streams(device.value, examples=options.batch_size, whole=_undivided(options))
@@ -79,26 +79,26 @@ def _undivided(options: PretrainOptions) -> str | None:
     return None
 
 
-def choose_mask_rate(options: PretrainOptions) -> tuple[float, list[Choice]]:
+def choose_mask_rate(options: PretrainOptions) -> tuple[float, list[AutomaticChoice]]:
     """The share of tokens that are predicted."""
     if options.mask_rate is not None:
         return options.mask_rate, []
     rate, reason = MASK_RATE if options.from_ is None else CONTINUED_MASK_RATE
-    return rate, [Choice("mask rate", f"{rate:g}", reason)]
+    return rate, [AutomaticChoice("mask rate", f"{rate:g}", reason)]
 
 
-def choose_budget(options: PretrainOptions, examples: int) -> tuple[Budget, list[Choice]]:
+def choose_budget(options: PretrainOptions, examples: int) -> tuple[Budget, list[AutomaticChoice]]:
     """How long the run trains; `examples` are those of one pass."""
     if options.steps is not None:
         return Budget(steps=options.steps), []
     if options.epochs is not None:
         steps = max(1, math.ceil(options.epochs * examples / options.batch_size))
         return Budget(steps=steps), [
-            Choice("steps", str(steps), f"{options.epochs:g} passes over {examples:,} examples")
+            AutomaticChoice("steps", str(steps), f"{options.epochs:g} passes over {examples:,} examples")
         ]
     if options.minutes is not None:
         return Budget(minutes=options.minutes), []
     reason = "none of --minutes, --steps and --epochs is given"
     if options.overfit_one_batch:
-        return Budget(steps=OVERFIT_STEPS), [Choice("steps", str(OVERFIT_STEPS), reason)]
-    return Budget(minutes=DEFAULT_MINUTES), [Choice("minutes", f"{DEFAULT_MINUTES:g}", reason)]
+        return Budget(steps=OVERFIT_STEPS), [AutomaticChoice("steps", str(OVERFIT_STEPS), reason)]
+    return Budget(minutes=DEFAULT_MINUTES), [AutomaticChoice("minutes", f"{DEFAULT_MINUTES:g}", reason)]

@@ -25,7 +25,7 @@ from bertsmith.pretraining.sizing import choose_size
 from bertsmith.pretraining.teacher import Teacher, load_teacher
 from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.runtime import processes
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.runtime.peak import matmul_peak
 from bertsmith.tokenization.extension import extension_between
 from bertsmith.tokenization.folder import load_tokenizer
@@ -46,7 +46,7 @@ class Components:
     phases: list[PretrainingBatches]
     """How examples are made in each phase; the last one has the full length."""
     course: Course
-    choices: list[Choice]
+    choices: list[AutomaticChoice]
     platform: Platform
     peak: float
     """Floating point operations a second of a matrix product, measured, over all processes."""
@@ -154,9 +154,9 @@ def assemble(options: PretrainOptions, started: PretrainingRecord | None) -> Com
     mask_rate, of_masks = choose_mask_rate(options)
     phases = _phases(options, store, Vocabulary.of(tokenizer), mask_rate=mask_rate)
     budget, of_budget = choose_budget(options, phases[-1].plan.size)
-    peak = processes.sums([matmul_peak(platform.precision.value, platform.device.value)])[0]
+    peak = processes.all_reduce_sum([matmul_peak(platform.precision.value, platform.device.value)])[0]
     teacher, of_teacher = load_teacher(options, tokenizer, started, platform=platform)
-    size, of_size = options.size or (started.size if started is not None else None), list[Choice]()
+    size, of_size = options.size or (started.size if started is not None else None), list[AutomaticChoice]()
     if size is None and options.from_ is None and not (options.layers and options.hidden_size):
         of_size = [_choose_size(options, phases[-1], len(tokenizer), budget=budget, peak=peak, teacher=teacher)]
         size = of_size[0].value
@@ -215,7 +215,7 @@ def _choose_size(
     budget: Budget,
     peak: float,
     teacher: Teacher | None,
-) -> Choice:
+) -> AutomaticChoice:
     """The size of a model from scratch; `entries` are those of the vocabulary."""
     return choose_size(
         budget,

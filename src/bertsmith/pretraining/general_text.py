@@ -17,7 +17,7 @@ from bertsmith.errors import DataError, OptionError
 from bertsmith.evaluation.text import frozen_text, part_of_text
 from bertsmith.objectives.masks import Vocabulary
 from bertsmith.records.pretraining import MeasuredText, PretrainingRecord
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 
 
 @dataclass(frozen=True)
@@ -89,5 +89,5 @@ def _reading(source: str) -> ReadingOptions:
             encoding = "cp1252"
         else:
             return ReadingOptions()
-    say(f"--general-text: {first.path} is not UTF-8 and is read as {encoding}")
+    log_info(f"--general-text: {first.path} is not UTF-8 and is read as {encoding}")
     return ReadingOptions(encoding=encoding, encoding_errors="replace")

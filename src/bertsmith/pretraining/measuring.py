@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bertsmith.corpus.store import HELD_OUT, TokenPart
-from bertsmith.evaluation.language_model import FrozenEvaluation
+from bertsmith.evaluation.language_model import FixedMaskEvaluation
 from bertsmith.pretraining.components import Components
 from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.pretraining import Evaluated
@@ -17,7 +17,7 @@ def measures(components: Components, examples: int) -> tuple[Measure, Measure | 
     """Measure a model on at most this many held-out examples, and on as many of the general text."""
     precision = components.computation.precision
 
-    def of(evaluation: FrozenEvaluation) -> Measure:
+    def of(evaluation: FixedMaskEvaluation) -> Measure:
         return lambda model: evaluation(model, precision=precision).to_dict()  # type: ignore[arg-type]
 
     general = _of_general_text(components, examples)
@@ -45,20 +45,20 @@ def end_of_curve(components: Components, examples: int, *, step: int, model: Any
     return Evaluated(step=step, **evaluate(components, examples, title="evaluating", model=model))
 
 
-def _of_held_out(components: Components, examples: int) -> FrozenEvaluation:
+def _of_held_out(components: Components, examples: int) -> FixedMaskEvaluation:
     part, objective = components.store.part(HELD_OUT), components.options.objective
     return _frozen(components, part, objective=objective, examples=examples)
 
 
-def _of_general_text(components: Components, examples: int) -> FrozenEvaluation | None:
+def _of_general_text(components: Components, examples: int) -> FixedMaskEvaluation | None:
     text = components.general
     if text is None:
         return None
     return _frozen(components, text.part, objective=text.objective, examples=examples)
 
 
-def _frozen(components: Components, part: TokenPart, *, objective: str, examples: int) -> FrozenEvaluation:
-    return FrozenEvaluation(
+def _frozen(components: Components, part: TokenPart, *, objective: str, examples: int) -> FixedMaskEvaluation:
+    return FixedMaskEvaluation(
         part,
         components.batches.vocabulary,
         objective=objective,

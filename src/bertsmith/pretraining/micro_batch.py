@@ -14,9 +14,9 @@ from bertsmith.models.fast.parts import fast
 from bertsmith.models.fast.working import WorkingCopies
 from bertsmith.models.loading import on_device
 from bertsmith.runtime import processes
-from bertsmith.runtime.computing import computing, is_short_of_memory
-from bertsmith.runtime.console import size_text
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.computing import computing, is_out_of_memory
+from bertsmith.runtime.console import format_bytes
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.training.batches import Batch, model_inputs
 from bertsmith.training.forecast import Memory, fitting_micro_batch
 from bertsmith.training.plan import Computation, Losses
@@ -32,7 +32,7 @@ class MicroBatch:
 
     size: int
     memory: Memory
-    choice: Choice | None = None
+    choice: AutomaticChoice | None = None
 
 
 def choose_micro_batch(
@@ -54,20 +54,20 @@ def choose_micro_batch(
     fitting = fitting_micro_batch(free, wanted, forecast)
     if trial is not None:
         size = _found(fitting or 1, trial)
-        reason = f"{size_text(forecast(size).total)} of {size_text(free)} by the forecast, and a trial ran"
-        return MicroBatch(size, forecast(size), Choice("micro-batch", str(size), reason))
+        reason = f"{format_bytes(forecast(size).total)} of {format_bytes(free)} by the forecast, and a trial ran"
+        return MicroBatch(size, forecast(size), AutomaticChoice("micro-batch", str(size), reason))
     memory = forecast(wanted)
     if memory.total > free:
         if fitting is None:
             advice = (
-                f"even one example at once takes {size_text(forecast(1).total)}: take a smaller --size, a shorter "
+                f"even one example at once takes {format_bytes(forecast(1).total)}: take a smaller --size, a shorter "
                 "--sequence-length or --gradient-checkpointing"
             )
         else:
             advice = f"--micro-batch-size {fitting} fits and gives the same result; --auto-batch finds one by itself"
         raise ResourceError(
-            f"{wanted} examples at once take {size_text(memory.total)} of memory by the forecast, and "
-            f"{size_text(free)} are free; {advice}"
+            f"{wanted} examples at once take {format_bytes(memory.total)} of memory by the forecast, and "
+            f"{format_bytes(free)} are free; {advice}"
         )
     return MicroBatch(wanted, memory)
 
@@ -79,12 +79,12 @@ def _found(size: int, trial: Trial) -> int:
         try:
             trial(size)
         except (RuntimeError, MemoryError) as error:
-            if not is_short_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             fits = 0.0
         if torch.cuda.is_available():
             torch.cuda.empty_cache()  # behind the block above: its error holds what the trial had
-        if -processes.largest([-fits])[0] == 1.0:
+        if -processes.all_reduce_max([-fits])[0] == 1.0:
             return size
         if size == 1:
             raise ResourceError(

@@ -63,8 +63,8 @@ def checkpoint_to_resume(options: PretrainOptions, folder: RecordedRun[Pretraini
     """The newest checkpoint of a run that resumes. Raises OutputError if a finished run has none any more."""
     if not options.resume:
         return None
-    checkpoint: Path | None = processes.from_main(folder.newest_checkpoint() if processes.is_main() else None)
-    if checkpoint is None and processes.from_main(folder.finished):
+    checkpoint: Path | None = processes.broadcast_object(folder.newest_checkpoint() if processes.is_main() else None)
+    if checkpoint is None and processes.broadcast_object(folder.finished):
         new = f"{options.out}-continued"
         further = ["bertsmith", "pretrain", str(options.store), "--out", new, "--from", str(options.out)]
         raise OutputError(

@@ -23,7 +23,7 @@ from bertsmith.models.loading import LoadedBert, load_bert
 from bertsmith.models.sizes import make_config, shape_of
 from bertsmith.models.trained_heads import Head, untrained_heads
 from bertsmith.records.extension import Extension
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tasks.model_config import forget_head, forget_labels
 from bertsmith.tokenization.extension import rows_of
 
@@ -36,7 +36,7 @@ class ModelSetup:
     """A model that is about to train, and what was chosen for it."""
 
     model: BertForPreTraining
-    choices: list[Choice] = field(default_factory=list)
+    choices: list[AutomaticChoice] = field(default_factory=list)
     learning_rate: float = 0.0
     dropout: float = 0.0
     fresh_mlm_head: bool = True
@@ -72,7 +72,7 @@ def make_model(
     _check_rows(model, tokenizer, options.from_)
     if setup.fresh_mlm_head and options.objective != "nsp":
         start_from_frequencies(model, counts)
-        setup.choices.append(Choice("output bias", "log frequency", "the head begins at the unigram loss"))
+        setup.choices.append(AutomaticChoice("output bias", "log frequency", "the head begins at the unigram loss"))
     positions = model.config.max_position_embeddings
     if options.sequence_length > positions:
         raise OptionError(
@@ -82,12 +82,14 @@ def make_model(
     if options.dropout is not None:
         setup.dropout = options.dropout
     elif options.overfit_one_batch:
-        setup.choices.append(Choice("dropout", "0", "one batch is to be learnt by heart"))
+        setup.choices.append(AutomaticChoice("dropout", "0", "one batch is to be learnt by heart"))
     elif options.from_ is None:
-        setup.choices.append(Choice("dropout", "0", "from scratch; --dropout 0.1 is for many passes over a small text"))
+        setup.choices.append(
+            AutomaticChoice("dropout", "0", "from scratch; --dropout 0.1 is for many passes over a small text")
+        )
     else:
         setup.dropout = float(model.config.hidden_dropout_prob)
-        setup.choices.append(Choice("dropout", str(setup.dropout), "that of the model that continues"))
+        setup.choices.append(AutomaticChoice("dropout", str(setup.dropout), "that of the model that continues"))
     if options.dropout is not None or options.overfit_one_batch or options.from_ is None:
         set_dropout(model, setup.dropout)
     if options.gradient_checkpointing:
@@ -116,7 +118,7 @@ def _fresh(
     if options.initial_values != "random":
         start_from_neighbours(setup.model)
         setup.choices.append(
-            Choice("initial values", "neighbours", "half of the heads begin by looking at one of them")
+            AutomaticChoice("initial values", "neighbours", "half of the heads begin by looking at one of them")
         )
     return setup
 
@@ -147,7 +149,9 @@ def _continued(
         total = model.config.num_hidden_layers
         model = with_fewer_layers(model, options.layers)
         kept = ", ".join(map(str, evenly_spaced(total, options.layers)))
-        choices.append(Choice("layers", kept, f"--layers {options.layers} of {total} (0 is the first), evenly spaced"))
+        choices.append(
+            AutomaticChoice("layers", kept, f"--layers {options.layers} of {total} (0 is the first), evenly spaced")
+        )
     if extension is not None:
         choices.append(_take_up(model, extension))
     notes = _head_swaps(options.from_, loaded, fresh)
@@ -177,7 +181,7 @@ def _listed(names: list[str]) -> str:
     return f"{names[0]} is" if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]} are"
 
 
-def _take_up(model: BertForPreTraining, extension: Extension) -> Choice:
+def _take_up(model: BertForPreTraining, extension: Extension) -> AutomaticChoice:
     """Give the model rows for the new words of an extension."""
     unknown = extension.unknown_id
     pieces = [word.pieces for word in extension.added]
@@ -186,7 +190,7 @@ def _take_up(model: BertForPreTraining, extension: Extension) -> Choice:
     were_unknown = pieces.count((unknown,))
     if were_unknown:
         reason += f"; {were_unknown:,} that were unknown start from the mean of all vectors"
-    return Choice("new words", f"{len(pieces):,}", reason)
+    return AutomaticChoice("new words", f"{len(pieces):,}", reason)
 
 
 def _check_rows(model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, name: str | None) -> None:
@@ -226,4 +230,4 @@ def _choose_learning_rate(setup: ModelSetup, options: PretrainOptions) -> None:
         rate *= 0.3
         reason += "; three tenths of it where a model continues"
     setup.learning_rate = float(f"{rate:.2g}")
-    setup.choices.append(Choice("learning rate", f"{setup.learning_rate:g}", reason))
+    setup.choices.append(AutomaticChoice("learning rate", f"{setup.learning_rate:g}", reason))

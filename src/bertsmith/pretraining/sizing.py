@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bertsmith.models.sizes import SIZES, make_config, shape_of
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.training.budget import Budget
 from bertsmith.training.forecast import flops_per_example
 
@@ -33,7 +33,7 @@ def choose_size(
     text: int,
     peak: float,
     teacher_flops: float = 0.0,
-) -> Choice:
+) -> AutomaticChoice:
     """The size of a model from scratch, with the reason.
 
     Args:
@@ -64,7 +64,7 @@ def choose_size(
     if larger != size:
         reason += f"; {larger} pays from {_millions(AHEAD_FROM[larger])} on"
         reason += f" and would see {_millions(seen(larger))}" if budget.steps is None else ""
-    return Choice("size", size, reason)
+    return AutomaticChoice("size", size, reason)
 
 
 def _millions(tokens: float) -> str:

@@ -25,7 +25,7 @@ from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.runtime.computing import computing
 from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import sha256_of
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tokenization.extension import rows_of
 from bertsmith.training.batches import Batch
 from bertsmith.training.forecast import flops_per_example
@@ -93,7 +93,7 @@ class Teacher:
 
 def load_teacher(
     options: PretrainOptions, tokenizer: Any, started: PretrainingRecord | None, *, platform: Platform
-) -> tuple[Teacher | None, list[Choice]]:
+) -> tuple[Teacher | None, list[AutomaticChoice]]:
     """The MODEL of `--teacher`, if there is one, and its choice with the reason.
 
     Raises ModelError if it is no BERT with a trained head for masked language modelling and the tokenizer of the
@@ -143,7 +143,7 @@ def load_teacher(
         f"{parameter_count(teacher.model) / 1e6:.1f} M parameters; {weight:g} of the loss of masked tokens, at a "
         f"temperature of {temperature:g}"
     )
-    return teacher, [Choice("teacher", name, reason)]
+    return teacher, [AutomaticChoice("teacher", name, reason)]
 
 
 def weights_of(name: str) -> str | None:

@@ -57,7 +57,7 @@ class FinetuningOutcome(Part):
     best_seed_metrics: dict[str, Figure] | None = None
 
 
-class LossCourse(Part):
+class LossTrend(Part):
     """The mean training loss at the beginning and at the end, and whether it was still falling at the end."""
 
     start: float
@@ -76,7 +76,7 @@ class SeedResult(Record):
     """The metric on the dev file that seeds are chosen by."""
     diverged: str | None
     """Why the seed failed, or why its model is no better than the baseline."""
-    loss: LossCourse | None = None
+    loss: LossTrend | None = None
     metrics: dict[str, Figure] | None = None
     errors: ErrorReport | None = None
 

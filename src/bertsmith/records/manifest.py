@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bertsmith.records.base import Part, Record
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 
 MANIFEST = "manifest.json"
 FORMAT = 2
@@ -142,7 +142,7 @@ class Manifest(Record):
 
     format: int | None = None
     options: StoreOptions = Field(default_factory=StoreOptions)
-    choices: list[Choice] = Field(default_factory=list)
+    choices: list[AutomaticChoice] = Field(default_factory=list)
     result: Outcome = Field(default_factory=Outcome)
     parts: Parts = Field(default_factory=Parts)
     held_out: HeldOut = Field(default_factory=HeldOut)

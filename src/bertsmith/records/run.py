@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from bertsmith.records.base import Part, Record
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 
 FILE = "run.json"
 VERSION = 1
@@ -43,7 +43,7 @@ class RunRecord(Record):
     command: str = ""
     options: dict[str, Any]
     """The options of the verb as JSON, by the names of the version that wrote the file."""
-    choices: list[Choice] = Field(default_factory=list)
+    choices: list[AutomaticChoice] = Field(default_factory=list)
     """What was chosen automatically, with the reasons."""
     machine: Machine = Field(default_factory=Machine)
     versions: dict[str, str] = Field(default_factory=dict)

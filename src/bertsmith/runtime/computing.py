@@ -58,7 +58,7 @@ def _has_deterministic_products() -> bool:
     return True
 
 
-def is_short_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Whether an error says that memory is short; on the CPU torch has no class of its own for it."""
     import torch
 

@@ -33,7 +33,7 @@ _said: set[str] = set()
 """Messages that are printed once in a process, however often the same file is read."""
 
 
-def say(message: str, *, once: bool = False) -> None:
+def log_info(message: str, *, once: bool = False) -> None:
     """A note: an automatic choice, what was detected, where something was written."""
     if is_main() and not _logger.disabled and not (once and _is_repeated(message)):
         _logger.info(readable(message))
@@ -73,7 +73,7 @@ class _StandardError(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
-def talk_to_the_terminal() -> None:
+def log_to_terminal() -> None:
     """Send notes and warnings to standard error: what the command line does first."""
     handler = _StandardError()
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -109,7 +109,7 @@ class _Plain:
         self.said = now
         words = describe(done, self.total, now - self.started, self.unit, self.already)
         title, _, text = fitted(f"{self.title}:", f"{words}  {note}", PLAIN_WIDTH, bar=0)
-        say(f"{title} {text}")
+        log_info(f"{title} {text}")
 
 
 def describe(done: float, total: float | None, seconds: float, unit: str, already: float = 0.0) -> str:
@@ -151,7 +151,7 @@ def _length(title: str, bar: int, parts: list[str]) -> int:
     return len(title) + (bar and bar + 1) + 1 + len("  ".join(parts)) + 1
 
 
-def size_text(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Bytes as people read them: 12.3 GB, 4.5 MB."""
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 

@@ -42,7 +42,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A name to write a large file under; it is flushed and takes its own name when the block ends.
 
     Where that fails nothing is left.
@@ -92,7 +92,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def sole_writer(folder: Path, verb: str) -> Iterator[None]:
+def folder_lock(folder: Path, verb: str) -> Iterator[None]:
     """Hold the work next to an output folder for this process. Raises OutputError if a different process works there.
 
     The lock ends with the process, however it ends; a lock file that a killed process left is used again.
@@ -125,7 +125,7 @@ def work_folder(folder: Path, *, overwrite: bool, verb: str) -> Iterator[Path]:
     """
     claim_folder(folder, overwrite=overwrite, resume=False, verb=verb)
     aside = folder.parent / f".{folder.name}.{verb}"
-    with sole_writer(folder, verb):
+    with folder_lock(folder, verb):
         shutil.rmtree(aside, ignore_errors=True)
         with disk_errors(folder):
             aside.mkdir(parents=True)
@@ -146,7 +146,7 @@ def exists(path: str | Path) -> bool:
         return False
 
 
-def bytes_below(folder: Path) -> int:
+def folder_bytes(folder: Path) -> int:
     """The size of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
@@ -176,7 +176,7 @@ def _settle(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def settle_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Give every file below a folder the mode that the umask asks for; flush all files and the folder to the disk."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
@@ -191,8 +191,8 @@ def settle_folder(folder: Path) -> None:
 def publish_folder(aside: Path, folder: Path) -> None:
     """Give a finished folder its name; a folder of that name makes room only now."""
     with disk_errors(folder):
-        settle_folder(aside)
-        old = move_aside(folder) if folder.exists() else None
+        flush_folder(aside)
+        old = move_to_replaced(folder) if folder.exists() else None
         try:
             aside.rename(folder)
         except OSError:
@@ -203,14 +203,14 @@ def publish_folder(aside: Path, folder: Path) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def holds_something(folder: Path) -> bool:
+def is_occupied(folder: Path) -> bool:
     """Whether a folder exists and has anything in it but files that a killed process did not write to their end."""
     if not folder.is_dir():
         return False
     return any(not (path.name.startswith(".") and path.name.endswith(".partial")) for path in folder.iterdir())
 
 
-def move_aside(folder: Path) -> Path:
+def move_to_replaced(folder: Path) -> Path:
     """Give a folder that is about to be replaced another name, in one step; removing it is left to the caller."""
     old = folder.with_name(f".{folder.name}.replaced")
     shutil.rmtree(old, ignore_errors=True)
@@ -240,13 +240,13 @@ def claim_folder(folder: Path, *, overwrite: bool, resume: bool, verb: str) -> N
         raise OutputError(f"--out {folder}: expected a folder with a name of its own, such as runs/{verb.split()[-1]}")
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"--out {folder}: is a file, expected a folder that does not exist yet")
-    if not holds_something(folder):
+    if not is_occupied(folder):
         return
     if not overwrite and not resume:
         resumable = verb in ("prepare", "pretrain", "finetune", "finetune glue")
-        going_on = f"--resume to go on with an interrupted {verb}, " if resumable else ""
+        resume_hint = f"--resume to go on with an interrupted {verb}, " if resumable else ""
         raise OutputError(
-            f"--out {folder}: the folder is not empty. Give --overwrite to replace it, {going_on}or another --out."
+            f"--out {folder}: the folder is not empty. Give --overwrite to replace it, {resume_hint}or another --out."
         )
     marker = MARKERS[verb]
     if overwrite and (

@@ -23,10 +23,10 @@ def is_hub_name(name: str) -> bool:
     Where a folder of the owner's name is here, it is of the hub if its cache holds it, or if no folder there has a like
     name: `google/bert` beside `google/text`, but not `runs/boks` beside `runs/books`.
     """
-    return _has_the_form(name) and not (_is_below_a_folder(name) and near_folders(name))
+    return _has_the_form(name) and not (_is_below_a_folder(name) and similar_folders(name))
 
 
-def came_from_hub(name: str) -> bool:
+def is_from_hub(name: str) -> bool:
     """Whether a name that a RUN began with, and that is no folder now, was one of the hub.
 
     What was loaded from there is in its cache; else a name below a folder that is here is taken for a RUN that is gone.
@@ -58,21 +58,23 @@ def _is_cached(name: str) -> bool:
 def check_hub_name(name: str) -> None:
     """Raise ModelError where a name that is no folder cannot be had from the hub either, as far as is known at once."""
     if not is_hub_name(name):
-        raise ModelError(f"{name}: no such folder; expected a RUN, a model folder, or a hub name{near_folders(name)}")
+        raise ModelError(
+            f"{name}: no such folder; expected a RUN, a model folder, or a hub name{similar_folders(name)}"
+        )
     from huggingface_hub.errors import HFValidationError
 
     try:
         cached = _is_cached(name)
     except HFValidationError as error:
-        raise not_to_be_had(name, str(error).splitlines()[0]) from None
+        raise missing_model_error(name, str(error).splitlines()[0]) from None
     if not cached and (reason := unreachable()) is not None:
-        raise not_to_be_had(name, f"it cannot be reached: {reason}")
+        raise missing_model_error(name, f"it cannot be reached: {reason}")
 
 
-def not_to_be_had(name: str, reason: str) -> ModelError:
+def missing_model_error(name: str, reason: str) -> ModelError:
     """What is said of a name that is neither a folder nor a model of the hub."""
     return ModelError(
-        f"{name}: no such folder, and no model of this name could be had from the hub ({reason}){near_folders(name)}"
+        f"{name}: no such folder, and no model of this name could be had from the hub ({reason}){similar_folders(name)}"
     )
 
 
@@ -89,7 +91,7 @@ def unreachable() -> str | None:
     return None
 
 
-def near_folders(name: str) -> str:
+def similar_folders(name: str) -> str:
     """`; did you mean the folder runs/books?`: folders of a like name beside it, or here and one level below."""
     path = Path(name)
     beside = path.parent if path.parent != Path() and _is_folder(path.parent) else Path()

@@ -20,7 +20,7 @@ VERSIONED = ("bertsmith", "torch", "transformers", "tokenizers", "datasets", "ac
 
 
 @dataclass(frozen=True)
-class Choice:
+class AutomaticChoice:
     """An automatic choice: what was chosen, and why."""
 
     name: str
@@ -70,16 +70,16 @@ def _processor_name() -> str:
     return platform.processor() or "unknown"
 
 
-def choose_device() -> Choice:
+def choose_device() -> AutomaticChoice:
     """CUDA where torch sees it, else the CPU."""
     import torch
 
     if torch.cuda.is_available():
-        return Choice("device", "cuda", f"torch sees {torch.cuda.get_device_name(0)}")
-    return Choice("device", "cpu", "torch sees no CUDA device")
+        return AutomaticChoice("device", "cuda", f"torch sees {torch.cuda.get_device_name(0)}")
+    return AutomaticChoice("device", "cpu", "torch sees no CUDA device")
 
 
-def choose_precision(asked: str, device: str) -> Choice:
+def choose_precision(asked: str, device: str) -> AutomaticChoice:
     """`bf16` where the hardware multiplies it natively, else `fp32`; what was asked for otherwise.
 
     bfloat16 without the instructions is emulated and slower than float32 by a large factor.
@@ -87,62 +87,64 @@ def choose_precision(asked: str, device: str) -> Choice:
     import torch
 
     if asked != "auto":
-        return Choice("precision", asked, "asked for with --precision")
+        return AutomaticChoice("precision", asked, "asked for with --precision")
     if device == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
-            return Choice("precision", "bf16", "the GPU multiplies bfloat16 natively")
-        return Choice("precision", "fp32", "the GPU has no native bfloat16")
+            return AutomaticChoice("precision", "bf16", "the GPU multiplies bfloat16 natively")
+        return AutomaticChoice("precision", "fp32", "the GPU has no native bfloat16")
     flags = {
         "AMX-BF16": torch.cpu._is_amx_tile_supported(),
         "AVX512-BF16": torch.cpu._is_avx512_bf16_supported(),
     }
     having = [name for name, present in flags.items() if present]
     if having:
-        return Choice("precision", "bf16", f"the processor has {' and '.join(having)}")
-    return Choice("precision", "fp32", "the processor has no bfloat16 instructions (AVX512-BF16, AMX)")
+        return AutomaticChoice("precision", "bf16", f"the processor has {' and '.join(having)}")
+    return AutomaticChoice("precision", "fp32", "the processor has no bfloat16 instructions (AVX512-BF16, AMX)")
 
 
-def choose_attention(asked: str, device: str) -> Choice:
+def choose_attention(asked: str, device: str) -> AutomaticChoice:
     """The implementation of attention that is trained with.
 
     On the CPU the bfloat16 backward pass of `scaled_dot_product_attention` is several times slower than two batched
     products and a softmax.
     """
     if asked != "auto":
-        return Choice("attention", asked, "asked for with --attention")
+        return AutomaticChoice("attention", asked, "asked for with --attention")
     if device == "cuda":
-        return Choice("attention", "sdpa", "fused attention on the GPU")
-    return Choice(
+        return AutomaticChoice("attention", "sdpa", "fused attention on the GPU")
+    return AutomaticChoice(
         "attention",
         "eager",
         "on the CPU two batched products are faster than the fused kernel's backward pass",
     )
 
 
-def asked_threads() -> int | None:
+def requested_threads() -> int | None:
     """What OMP_NUM_THREADS says; None where it says nothing, or a 1 that torchrun gives each of several processes."""
     first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     asked = int(first) if first.isdecimal() else 0
     return asked if asked > 1 or (asked == 1 and processes.local_world_size() == 1) else None
 
 
-def choose_threads() -> Choice:
+def choose_threads() -> AutomaticChoice:
     """What OMP_NUM_THREADS says, else one thread a core that this process may use (torch's own count includes
     hyper-threads it may not).
     """
-    asked, sharing = asked_threads(), processes.local_world_size()
+    asked, sharing = requested_threads(), processes.local_world_size()
     if asked is not None:
-        return Choice("threads", str(asked), f"OMP_NUM_THREADS is {asked}")
+        return AutomaticChoice("threads", str(asked), f"OMP_NUM_THREADS is {asked}")
     if sharing > 1:
-        return Choice("threads", str(max(1, cores() // sharing)), f"{cores()} cores for {sharing} processes here")
-    return Choice("threads", str(cores()), "one a core that this process may use")
+        return AutomaticChoice(
+            "threads", str(max(1, cores() // sharing)), f"{cores()} cores for {sharing} processes here"
+        )
+    return AutomaticChoice("threads", str(cores()), "one a core that this process may use")
 
 
 STREAMS = 2
 """More were not measured: the machine had two cores."""
 
 
-def choose_streams(device: str, *, examples: int, whole: str | None) -> Choice:
+def choose_streams(device: str, *, examples: int, whole: str | None) -> AutomaticChoice:
     """How many micro-batches are computed side by side.
 
     Args:
@@ -150,14 +152,16 @@ def choose_streams(device: str, *, examples: int, whole: str | None) -> Choice:
         whole: why the step has to be computed as a whole, None where it does not.
     """
     if device != "cpu":
-        return Choice("streams", "1", "a GPU computes a batch as a whole")
+        return AutomaticChoice("streams", "1", "a GPU computes a batch as a whole")
     if whole is not None:
-        return Choice("streams", "1", whole)
-    if processes.world_size() > 1 or (asked_threads() or cores()) < STREAMS:
-        return Choice("streams", "1", "one core or thread, or several processes that divide the cores")
+        return AutomaticChoice("streams", "1", whole)
+    if processes.world_size() > 1 or (requested_threads() or cores()) < STREAMS:
+        return AutomaticChoice("streams", "1", "one core or thread, or several processes that divide the cores")
     if examples < STREAMS:
-        return Choice("streams", "1", "an update is one example")
-    return Choice("streams", str(STREAMS), "cores that compute examples of their own do not wait for each other")
+        return AutomaticChoice("streams", "1", "an update is one example")
+    return AutomaticChoice(
+        "streams", str(STREAMS), "cores that compute examples of their own do not wait for each other"
+    )
 
 
 _M_MMAP_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_ARENA_MAX = -4, -3, -1, -2, -8
@@ -174,29 +178,31 @@ def _mallopt() -> Any | None:
         return None
 
 
-def as_started(choice: Choice, started: object | None) -> Choice:
+def as_started(choice: AutomaticChoice, started: object | None) -> AutomaticChoice:
     """What a run that goes on began with, whatever the machine says now: it ends as an unbroken one."""
     if started is None or str(started) == choice.value:
         return choice
-    return Choice(choice.name, str(started), "as the run was started")
+    return AutomaticChoice(choice.name, str(started), "as the run was started")
 
 
-def choose_allocator(*, save_memory: bool = False) -> Choice:
+def choose_allocator(*, save_memory: bool = False) -> AutomaticChoice:
     """Whether glibc is told to keep freed memory, or to give it back at once where memory is what is short."""
     if any("malloc" in part for part in os.environ.get("LD_PRELOAD", "").split(":")):
-        return Choice("allocator", "preloaded", "LD_PRELOAD names an allocator")
+        return AutomaticChoice("allocator", "preloaded", "LD_PRELOAD names an allocator")
     if _mallopt() is None:
-        return Choice("allocator", "system", "mallopt is glibc's and is not here")
+        return AutomaticChoice("allocator", "system", "mallopt is glibc's and is not here")
     if save_memory:
-        return Choice("allocator", "return", "large blocks go back when they are freed: slower, and no holes are held")
-    return Choice(
+        return AutomaticChoice(
+            "allocator", "return", "large blocks go back when they are freed: slower, and no holes are held"
+        )
+    return AutomaticChoice(
         "allocator",
         "keep",
         "glibc maps large blocks afresh on every call; page faults cost more than the arithmetic",
     )
 
 
-def prepare_process(*, save_memory: bool = False) -> list[Choice]:
+def prepare_process(*, save_memory: bool = False) -> list[AutomaticChoice]:
     """Apply threads and allocator to this process, before its first large tensor; returns the choices.
 
     With `keep`, glibc serves large tensors from its heap and does not give the heap back: memory stays at its peak

@@ -36,7 +36,7 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def join() -> None:
+def join_process_group() -> None:
     """Meet the other processes; on a GPU each takes the one of its local rank."""
     if world_size() == 1:
         return
@@ -69,7 +69,7 @@ def barrier() -> None:
         dist.barrier()
 
 
-def from_main(value: Any) -> Any:
+def broadcast_object(value: Any) -> Any:
     """What the first process holds; any object that pickle takes."""
     if world_size() == 1:
         return value
@@ -80,7 +80,7 @@ def from_main(value: Any) -> Any:
     return held[0]
 
 
-def from_all(value: Any) -> list[Any]:
+def gather_objects(value: Any) -> list[Any]:
     """What each process holds, in their order; any object that pickle takes."""
     if world_size() == 1:
         return [value]
@@ -91,12 +91,12 @@ def from_all(value: Any) -> list[Any]:
     return held
 
 
-def sums(values: Sequence[float]) -> list[float]:
+def all_reduce_sum(values: Sequence[float]) -> list[float]:
     """The sums over all processes, in double precision."""
     return _reduced(values, "SUM")
 
 
-def largest(values: Sequence[float]) -> list[float]:
+def all_reduce_max(values: Sequence[float]) -> list[float]:
     """The largest values over all processes, in double precision."""
     return _reduced(values, "MAX")
 

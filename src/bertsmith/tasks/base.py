@@ -34,14 +34,14 @@ from bertsmith.tasks.registry import TASKS
 from bertsmith.tasks.values import (
     Array,
     Batch,
+    ComparisonItem,
+    ConfusionCounts,
     Decisions,
     Inputs,
     Ints,
-    Item,
-    Judged,
+    LabelledPrediction,
     Logits,
     ModelOutputs,
-    Tally,
     TaskOptions,
     Tokenizer,
 )
@@ -61,17 +61,17 @@ class Labels(ABC, Generic[ExampleType, TargetsType]):
     Attributes:
         labels: the model's outputs in their order; none if the output is a number or a span.
         problem_type: as in a model's configuration; empty for a task without a choice of it.
-        chosen: the values that `settled` or `calibrated` has chosen, or that follow from the training file, by their
-            keys in a model's configuration.
+        chosen: the values that `with_tuned_thresholds` or `calibrated` has chosen, or that follow from the training
+            file, by their keys in a model's configuration.
         auto_class: the class of transformers that loads a model with this head.
         pipeline_tag: the Hub's name of the task.
         called: the head in messages.
         config_keys: the keys of its own that a task writes into a model's configuration.
         marker: the one of these keys that identifies its models; only for a task whose `auto_class` others share.
         without_labels: the output in words if there are no labels.
-        several_labels: whether an example may have several labels, or none.
-        predicts_numbers: whether the output is a number, so that no answer is right or wrong.
-        weighs_classes: whether the losses follow class weights.
+        is_multi_label: whether an example may have several labels, or none.
+        is_regression: whether the output is a number, so that no answer is right or wrong.
+        supports_class_weights: whether the losses follow class weights.
     """
 
     auto_class: ClassVar[str]
@@ -80,9 +80,9 @@ class Labels(ABC, Generic[ExampleType, TargetsType]):
     config_keys: ClassVar[tuple[str, ...]] = ()
     marker: ClassVar[str | None] = None
     without_labels: ClassVar[str] = "a number (regression)"
-    several_labels: bool = False
-    predicts_numbers: bool = False
-    weighs_classes: bool = False
+    is_multi_label: bool = False
+    is_regression: bool = False
+    supports_class_weights: bool = False
 
     def __init__(self, labels: Sequence[str] = (), problem_type: str = "") -> None:
         self.labels, self.problem_type = list(labels), problem_type
@@ -115,7 +115,7 @@ class Labels(ABC, Generic[ExampleType, TargetsType]):
             "label2id": {label: number for number, label in numbered.items()},
         }
 
-    def with_chosen(self, chosen: Mapping[str, Any]) -> Self:
+    def with_fitted_values(self, chosen: Mapping[str, Any]) -> Self:
         """The task with these values chosen too."""
         task = copy.copy(self)
         task.chosen = {**self.chosen, **chosen}
@@ -193,12 +193,12 @@ class Files(ABC, Generic[ExampleType, OutputsType]):
         OptionError if such files look the same as labelled ones.
         """
 
-    def learnable(self, examples: Sequence[ExampleType]) -> Sequence[ExampleType]:
+    def trainable_examples(self, examples: Sequence[ExampleType]) -> Sequence[ExampleType]:
         """The examples of a training file that a model can learn from: all, unless a task says otherwise."""
         return examples
 
     @abstractmethod
-    def items(self, examples: Sequence[ExampleType]) -> Iterable[Item]:
+    def items(self, examples: Sequence[ExampleType]) -> Iterable[ComparisonItem]:
         """The examples in the form in which they are compared with each other."""
 
     def quantity(self, examples: Sequence[ExampleType]) -> tuple[str, list[float]] | None:
@@ -235,7 +235,7 @@ class Encoding(ABC, Generic[ExampleType, InputsType, TargetsType]):
     def soft_targets(self, inputs: InputsType, logits: Callable[[int], Logits], rows: Sequence[int]) -> Logits:
         """A teacher's logits for some rows of the student in the form that the losses take.
 
-        `logits` gives those of an example (or a row, as `join_logits` has them), flat: float32 of [numbers].
+        `logits` gives those of an example (or a row, as `gather_logits` has them), flat: float32 of [numbers].
         """
 
 
@@ -258,7 +258,7 @@ class Prediction(ABC, Generic[InputsType, TargetsType, OutputsType]):
         """The logits of each row that a student learns: those that `keep` keeps, unless a task says otherwise."""
         return self.keep(outputs, inputs, rows)
 
-    def join_logits(self, kept: Sequence[Logits], inputs: InputsType) -> Sequence[Logits]:
+    def gather_logits(self, kept: Sequence[Logits], inputs: InputsType) -> Sequence[Logits]:
         """The logits of all rows in the form in which `soft_targets` takes a teacher's: by examples, or by rows."""
         return kept
 
@@ -269,12 +269,12 @@ class Scoring(ABC, Generic[TargetsType, OutputsType]):
     Attributes:
         top: the most that its shares can be, 1 or 100.
         lower_is_better: the metrics of which the lowest value is the best.
-        may_be_negative: the metrics that go down to minus `top`.
+        signed_metrics: the metrics that go down to minus `top`.
     """
 
     top: ClassVar[float] = 1.0
     lower_is_better: ClassVar[frozenset[str]] = frozenset()
-    may_be_negative: ClassVar[frozenset[str]] = frozenset()
+    signed_metrics: ClassVar[frozenset[str]] = frozenset()
 
     @property
     @abstractmethod
@@ -282,7 +282,7 @@ class Scoring(ABC, Generic[TargetsType, OutputsType]):
         """The metric that checkpoints and seeds are chosen by unless an option names a different one."""
 
     @classmethod
-    def goodness(cls, metric: str, value: float) -> float:
+    def selection_score(cls, metric: str, value: float) -> float:
         """A value in the direction in which more is better."""
         return -value if metric in cls.lower_is_better else value
 
@@ -291,7 +291,7 @@ class Scoring(ABC, Generic[TargetsType, OutputsType]):
         """A value cut at the ends of what the metric can be."""
         if metric in cls.lower_is_better:
             return max(value, 0.0)
-        return min(max(value, -cls.top if metric in cls.may_be_negative else 0.0), cls.top)
+        return min(max(value, -cls.top if metric in cls.signed_metrics else 0.0), cls.top)
 
     @abstractmethod
     def measure(self, outputs: OutputsType, targets: TargetsType) -> Mapping[str, Measurement]:
@@ -321,13 +321,15 @@ class Errors(ABC, Generic[ExampleType, TargetsType, OutputsType]):
     @property
     @abstractmethod
     def error(self) -> str:
-        """The name of the errors of `judged`."""
+        """The name of the errors of `labelled_predictions`."""
 
     @abstractmethod
-    def judged(self, examples: Sequence[ExampleType], outputs: OutputsType, targets: TargetsType) -> Iterable[Judged]:
+    def labelled_predictions(
+        self, examples: Sequence[ExampleType], outputs: OutputsType, targets: TargetsType
+    ) -> Iterable[LabelledPrediction]:
         """Each example with its label and the model's answer."""
 
-    def tally(self, outputs: OutputsType, targets: TargetsType) -> Tally | None:
+    def confusion_counts(self, outputs: OutputsType, targets: TargetsType) -> ConfusionCounts | None:
         """The counts of labels, true and predicted; None for a task without labels."""
         return None
 
@@ -349,9 +351,9 @@ class Task(
     """
 
     has_probabilities: bool = False
-    decides: ClassVar[str] = "examples"
+    decision_unit: ClassVar[str] = "examples"
 
-    def settled(self, outputs: OutputsType, targets: TargetsType) -> Self:
+    def with_tuned_thresholds(self, outputs: OutputsType, targets: TargetsType) -> Self:
         """The task with the values that are chosen on the dev file besides the weights; most tasks have none."""
         return self
 
@@ -368,9 +370,9 @@ class Task(
         """The task with the temperature that suits these outputs best; None if there is none (see there)."""
         found = self.decisions(outputs, targets)
         temperature = fitted_temperature(found.logits, found.targets)
-        return None if temperature is None else self.with_chosen({TEMPERATURE: temperature})
+        return None if temperature is None else self.with_fitted_values({TEMPERATURE: temperature})
 
-    def with_temperature_of(self, config: Any, name: str) -> Self:
+    def with_model_temperature(self, config: Any, name: str) -> Self:
         """The task with the temperature in the configuration of a MODEL, if any.
 
         Raises ModelError if that is no positive number.
@@ -381,7 +383,7 @@ class Task(
         number = isinstance(said, (int, float)) and not isinstance(said, bool)
         if not number or not 0 < said < math.inf:
             raise ModelError(f"{name}: {TEMPERATURE} in its config.json is {said!r}, expected a number above 0")
-        return self.with_chosen({TEMPERATURE: float(said)})
+        return self.with_fitted_values({TEMPERATURE: float(said)})
 
 
 AnyTask = Task[Any, Any, Any, Any]

@@ -22,7 +22,7 @@ LARGE = 8_000_000
 """Bytes of a file, packed or not, from which on it is read once only: 8 MB of CSV take a third of a second."""
 
 
-def look_at_files(task: str, train: Path, others: Iterable[Path | None], *, columns: Columns) -> None:
+def check_task_files(task: str, train: Path, others: Iterable[Path | None], *, columns: Columns) -> None:
     """Read the small files among these. Raises as the task's `read` does; their notes come when the files are used."""
     if not _is_small(train, columns):
         return

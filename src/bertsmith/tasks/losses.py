@@ -87,6 +87,6 @@ def soft_losses(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     return (wanted.exp() * (wanted - found)).sum(-1) * temperature**2
 
 
-def with_opposite(logits: Tensor) -> Tensor:
+def binary_logits(logits: Tensor) -> Tensor:
     """Logits of yes or no, of [...], as those of two options, of [..., 2]: the softmax is the logistic function."""
     return torch.stack([logits, torch.zeros_like(logits)], -1)

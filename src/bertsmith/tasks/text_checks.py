@@ -24,7 +24,7 @@ def check_texts(verb: str, texts: Sequence[object], what: str = "text") -> None:
             raise InputError(f"{where} holds {broken}, which is not a character. Try: remove it")
 
 
-def with_tokens(tokenizer: Any, inputs: Sequence[Sequence[str]], noun: str, *, lacking: str) -> list[int]:
+def indices_with_tokens(tokenizer: Any, inputs: Sequence[Sequence[str]], noun: str, *, lacking: str) -> list[int]:
     """The numbers of the inputs of which each text has a token; a warning counts the others."""
     found = iter(without_tokens(tokenizer, [text for texts in inputs for text in texts]))
     empty = [sum(next(found) for _ in texts) > 0 for texts in inputs]
@@ -35,14 +35,14 @@ def with_tokens(tokenizer: Any, inputs: Sequence[Sequence[str]], noun: str, *, l
     return [number for number, nothing in enumerate(empty) if not nothing]
 
 
-def refuse_long(encoded: Encoded, verb: str, max_length: int) -> None:
+def check_input_lengths(encoded: Encoded, verb: str, max_length: int) -> None:
     """Raises InputError for the first text that the model does not take whole."""
     for ids, lost in zip(encoded.input_ids, encoded.truncated_tokens, strict=True):
         if lost:
             raise InputError(f"{verb}: the text has {len(ids) + lost} tokens, the model takes {max_length}; shorten it")
 
 
-def warn_of_cuts(inputs: Inputs, length: int, what: str = "texts") -> None:
+def warn_truncated(inputs: Inputs, length: int, what: str = "texts") -> None:
     """Print how many of the texts were cut, and their share."""
     lost: Sequence[int] = inputs.truncated_tokens
     cut = sum(tokens > 0 for tokens in lost)

@@ -81,7 +81,7 @@ class TaskOptions(Protocol):
 
 
 @dataclass(frozen=True)
-class Item:
+class ComparisonItem:
     """An example for comparison with others: its text or texts, its label as one text, and its place in the file."""
 
     texts: tuple[str, ...]
@@ -90,7 +90,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Judged:
+class LabelledPrediction:
     """The label of an example and a model's answer, as texts.
 
     Attributes:
@@ -121,7 +121,7 @@ class Decisions:
 
 
 @dataclass(frozen=True)
-class Tally:
+class ConfusionCounts:
     """Counts of labels.
 
     Attributes:
@@ -135,11 +135,13 @@ class Tally:
     of: str = "examples"
 
 
-def tally_of_pairs(labels: Sequence[str], pairs: Mapping[tuple[str, str], int], of: str = "examples") -> Tally:
+def count_confusions(
+    labels: Sequence[str], pairs: Mapping[tuple[str, str], int], of: str = "examples"
+) -> ConfusionCounts:
     """The tally of examples or words with one label each."""
     right = {label: pairs.get((label, label), 0) for label in labels}
     said, true = (dict.fromkeys(labels, 0) for _ in range(2))
     for (target, predicted), count in pairs.items():
         true[target] += count
         said[predicted] += count
-    return Tally({label: Counts(right[label], said[label], true[label]) for label in labels}, pairs, of)
+    return ConfusionCounts({label: Counts(right[label], said[label], true[label]) for label in labels}, pairs, of)

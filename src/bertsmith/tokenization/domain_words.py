@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bertsmith.errors import DataError, ModelError
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 from bertsmith.tokenization.extension import check_wordpiece, choose_words, extend, is_kept_apart, words_of
 from bertsmith.tokenization.folder import attach_record, record_of
 from bertsmith.tokenization.measures import Fit, compare
@@ -85,7 +85,7 @@ def with_new_words(
     attach_record(
         extended, extension.model_copy(update={"model": wanted.model, "sources": list(sources), **measured}).to_dict()
     )
-    say(f"measured on {measured_on}; the words that save most: {', '.join(word for word, _, _ in chosen[:10])}")
+    log_info(f"measured on {measured_on}; the words that save most: {', '.join(word for word, _, _ in chosen[:10])}")
     return WithNewWords(extended, len(chosen), before, after)
 
 

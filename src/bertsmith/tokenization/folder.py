@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertsmith.errors import BertsmithError, ModelError
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.runtime.files import disk_errors, exists, sha256_of, write_json
-from bertsmith.runtime.hub import check_hub_name, not_to_be_had
+from bertsmith.runtime.hub import check_hub_name, missing_model_error
 from bertsmith.tokenization.letter_case import SETTINGS, settings_in_json, settings_of_vocabulary
 from bertsmith.tokenization.word_counts import LONGEST_WORD, normalizer_of
 
@@ -158,7 +158,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if not exists(folder):
-            raise not_to_be_had(name, first) from None
+            raise missing_model_error(name, first) from None
         raise ModelError(f"{name}: no tokenizer can be loaded from there: {first}") from None
     for role in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"):
         token = getattr(tokenizer, role)
@@ -185,7 +185,7 @@ def _settings_that_files_say(place: str, name: str) -> dict[str, Any]:
         found = settings_in_json(_json(file))
     elif (file := file_of(place, "vocab.txt")) is not None and "do_lower_case" in missing:
         said = settings_of_vocabulary(file.read_text(encoding="utf-8", errors="replace").split())
-        say(f"{name}: no file says whether the tokenizer is cased; {said.reason}", once=True)
+        log_info(f"{name}: no file says whether the tokenizer is cased; {said.reason}", once=True)
         found = said.settings
     else:
         found = {}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tokenization.folder import make_tokenizer
 from bertsmith.tokenization.marks import WHY_COMPOSED, choose_marks
 from bertsmith.tokenization.unspaced import is_unspaced
@@ -29,7 +29,7 @@ class WordRules:
     strip_accents: bool | None
     composed: bool
     longest: int
-    choices: tuple[Choice, ...]
+    choices: tuple[AutomaticChoice, ...]
 
     @classmethod
     def of_text(cls, as_written: Mapping[str, int], *, cased: bool, accents: str) -> WordRules:
@@ -38,11 +38,11 @@ class WordRules:
         longest, why_longest = longest_word(as_written)
         choices = []
         if marks.reason:
-            choices.append(Choice("accents", "kept" if marks.kept else "dropped", marks.reason))
+            choices.append(AutomaticChoice("accents", "kept" if marks.kept else "dropped", marks.reason))
         if marks.composed:
-            choices.append(Choice("Unicode form", "NFC", WHY_COMPOSED))
+            choices.append(AutomaticChoice("Unicode form", "NFC", WHY_COMPOSED))
         if why_longest:
-            choices.append(Choice("longest word", f"{longest:,} characters", why_longest))
+            choices.append(AutomaticChoice("longest word", f"{longest:,} characters", why_longest))
         return cls(cased, marks.strip_accents, marks.composed, longest, tuple(choices))
 
     def words(self, as_written: Mapping[str, int]) -> dict[str, int]:

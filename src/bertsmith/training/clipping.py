@@ -21,7 +21,7 @@ def clip_gradients(model: nn.Module, max_norm: float) -> float:
     chunks = [chunk for part in parts for chunk in part.reshape(-1).split(CHUNK)]
     norm = float(nn.utils.get_total_norm(chunks))
     if any(isinstance(gradient, DTensor) for gradient in gradients):
-        norm = math.sqrt(processes.sums([norm**2])[0])
+        norm = math.sqrt(processes.all_reduce_sum([norm**2])[0])
     if norm > max_norm:
         torch._foreach_mul_(parts, max_norm / (norm + 1e-6))
     return norm

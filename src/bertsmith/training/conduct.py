@@ -64,7 +64,7 @@ class Conduct(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """The losses are known and the weights not changed yet: a loss or gradient that is not finite ends the run."""
-        *losses, tokens = processes.sums([*torch.stack(self.parts).sum(0).tolist(), self.tokens])
+        *losses, tokens = processes.all_reduce_sum([*torch.stack(self.parts).sum(0).tolist(), self.tokens])
         self.losses, self.tokens = dict(zip(self.plan.losses.names, losses, strict=True)), int(tokens)
         norm = self.gradient_norm
         if not all(map(math.isfinite, (norm, *losses))):
@@ -79,7 +79,7 @@ class Conduct(TrainerCallback):
         bad = [part for part, loss in zip(parts, self.parts, strict=True) if not loss.isfinite().all()]
         chosen = [number for part in bad for number in part]
         chosen = [number for number in chosen if not self.is_finite(self.update.phase, number)] or chosen
-        everywhere = [text for texts in processes.from_all(self._described(chosen)) for text in texts]
+        everywhere = [text for texts in processes.gather_objects(self._described(chosen)) for text in texts]
         if not everywhere:
             everywhere = self._described([number for part in parts for number in part])
         shown, more = everywhere[:SHOWN_EXAMPLES], len(everywhere) - SHOWN_EXAMPLES
@@ -92,7 +92,7 @@ class Conduct(TrainerCallback):
     def on_optimizer_step(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """The update is made: all processes take one time for it, and stop together."""
         budget = self.plan.budget
-        seconds, stop = processes.largest([budget.elapsed(), float(self.stop.requested is not None)])
+        seconds, stop = processes.all_reduce_max([budget.elapsed(), float(self.stop.requested is not None)])
         budget.tick(seconds)
         self.stop_requested = bool(stop)
         if self.stop_requested and self.stop.requested is None:
@@ -124,7 +124,7 @@ class Conduct(TrainerCallback):
         """Whether the last checkpoint is a minute old; the next minute begins then."""
         now = time.monotonic()
         old = now - self.saved >= SECONDS_BETWEEN_CHECKPOINTS
-        if bool(processes.from_main(old)):
+        if bool(processes.broadcast_object(old)):
             self.saved = now
             return True
         return False

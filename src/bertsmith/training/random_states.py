@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bertsmith.runtime import processes
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 
 FILE = "random_states.pt"
 
@@ -25,7 +25,7 @@ def restore(checkpoint: Path) -> None:
     """Take up this process's state, where there are as many processes as wrote the checkpoint; else that is said."""
     states = torch.load(checkpoint / FILE, weights_only=True)
     if len(states) != processes.world_size():
-        say(f"{len(states)} processes became {processes.world_size()}: dropout is drawn anew from here on")
+        log_info(f"{len(states)} processes became {processes.world_size()}: dropout is drawn anew from here on")
         return
     state = states[processes.rank()]
     torch.set_rng_state(state["cpu"])

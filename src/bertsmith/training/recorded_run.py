@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from bertsmith.errors import OutputError
 from bertsmith.records.run import FILE, RunRecord
-from bertsmith.runtime.files import claim_folder, disk_errors, holds_something, move_aside
+from bertsmith.runtime.files import claim_folder, disk_errors, is_occupied, move_to_replaced
 from bertsmith.training.run_folder import RunFolder
 
 RecordType = TypeVar("RecordType", bound=RunRecord)
@@ -45,7 +45,7 @@ class RecordedRun(RunFolder, Generic[RecordType]):
         if self.run_file.is_file():
             self.record = self.kind.read(self.run_file)
             return self.record
-        if holds_something(self.path):
+        if is_occupied(self.path):
             raise OutputError(f"--resume: {self.path} holds no run.json, so it is not a RUN to go on with")
         return None
 
@@ -53,7 +53,7 @@ class RecordedRun(RunFolder, Generic[RecordType]):
         """Make the folder with its record, in the place of an old one that is to be replaced."""
         self.record = record
         with disk_errors(self.path):
-            old = move_aside(self.path) if self.replaces and self.path.exists() else None
+            old = move_to_replaced(self.path) if self.replaces and self.path.exists() else None
             self.replaces = False
             self.path.mkdir(parents=True, exist_ok=True)
             self.save_record()

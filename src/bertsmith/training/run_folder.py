@@ -29,8 +29,8 @@ from bertsmith.runtime.console import warn
 from bertsmith.runtime.files import (
     disk_errors,
     exists,
+    flush_folder,
     read_json,
-    settle_folder,
     write_json,
     write_text,
 )
@@ -116,7 +116,7 @@ class RunFolder:
                 aside.mkdir(parents=True)
                 yield aside
                 write_json(aside / FILES, {path.name: _facts(path) for path in sorted(aside.iterdir())})
-                settle_folder(aside)
+                flush_folder(aside)
                 if final.exists():
                     shutil.rmtree(final)
                 aside.rename(final)
@@ -152,7 +152,7 @@ class RunFolder:
             save_model(model, tokenizer, aside)
             if encoder is not None:
                 encoder.save(aside, max_tokens(model.config))
-            settle_folder(aside)
+            flush_folder(aside)
             for path in sorted(aside.iterdir(), key=lambda item: item.name == WEIGHTS):
                 if path.is_dir():  # a folder takes the place of an empty one only
                     shutil.rmtree(self.path / path.name, ignore_errors=True)

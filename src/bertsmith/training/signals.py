@@ -11,7 +11,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 
 
 class StopRequest:
@@ -28,7 +28,7 @@ class StopRequest:
         if self.requested is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = signal.Signals(number).name
-        say(f"{self.requested}: saving a checkpoint after this update (Control-C again stops at once)")
+        log_info(f"{self.requested}: saving a checkpoint after this update (Control-C again stops at once)")
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():

@@ -28,7 +28,7 @@ from bertsmith.models.fast.parts import encoder_of
 from bertsmith.models.loading import quiet_transformers
 from bertsmith.runtime import processes
 from bertsmith.runtime.computing import computing, deterministic
-from bertsmith.runtime.console import progress, say
+from bertsmith.runtime.console import log_info, progress
 from bertsmith.training import checkpoints, random_states, sharding
 from bertsmith.training.arguments import arguments_of
 from bertsmith.training.batches import WITHOUT_WEIGHT, Batch, UpdateBatches, leave_process_group, model_inputs
@@ -101,7 +101,7 @@ class ExactTrainer(transformers.Trainer):
         self.conduct.started = time.monotonic()
         update, batches = next(epoch_iterator)
         counts = torch.stack([batch["loss_counts"] for batch in batches]).sum(0)
-        everywhere = torch.tensor(processes.sums(counts.tolist()), dtype=counts.dtype)
+        everywhere = torch.tensor(processes.all_reduce_sum(counts.tolist()), dtype=counts.dtype)
         return [(update, batches)], everywhere.to(device)
 
     # Losses
@@ -204,7 +204,7 @@ class ExactTrainer(transformers.Trainer):
         if self.conduct.saved_step == step:
             return
         assert self.optimizer is not None and self.lr_scheduler is not None
-        states = processes.from_all(random_states.current())
+        states = processes.gather_objects(random_states.current())
         plain = self.plain_model()
         sharded = self.plan.computation.sharded
         optimizer = checkpoints.optimizer_state(self.trained, self.optimizer, sharded=sharded)
@@ -293,11 +293,11 @@ class ExactTrainer(transformers.Trainer):
                 self.judge.consider(line["evaluation"], line["step"])
             if self.judge.best is not None and not self._checkpoint_of(self.judge.best[1]).is_dir():
                 self.judge = Judge(self.plan.evaluations.judge)
-        self.judge = processes.from_main(self.judge)
+        self.judge = processes.broadcast_object(self.judge)
 
     def _return_to_best(self, step: int) -> None:
         if step != self.state.global_step:
-            say(f"the weights are those of update {step}, where the held-out loss was lowest")
+            log_info(f"the weights are those of update {step}, where the held-out loss was lowest")
             self._load_from_checkpoint(str(self._checkpoint_of(step)))
 
     def _checkpoint_of(self, step: int) -> Path:
@@ -365,7 +365,7 @@ class ExactTrainer(transformers.Trainer):
             self._save_checkpoint(self.trained, None)
         if plan.patience is not None and self.judge.without_gain >= plan.patience and not is_over:
             times = "evaluation" if plan.patience == 1 else "evaluations"
-            say(f"update {step}: {plan.patience} {times} without a lower held-out loss, the run ends here")
+            log_info(f"update {step}: {plan.patience} {times} without a lower held-out loss, the run ends here")
             self.stopped_early = True
 
     def _write(self, line: dict[str, Any]) -> None:

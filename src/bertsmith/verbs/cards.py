@@ -20,7 +20,7 @@ from bertsmith.reporting.model_card import HubNames
 from bertsmith.reporting.pretraining_card import pretraining_card
 from bertsmith.reporting.suite_card import suite_card
 from bertsmith.runtime.files import exists, sha256_of, write_text
-from bertsmith.runtime.hub import came_from_hub
+from bertsmith.runtime.hub import is_from_hub
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.registry import TASKS
 from bertsmith.tasks.texts import texts_of
@@ -81,7 +81,7 @@ def hub_ancestor(model: str | None) -> str | None:
         record = run_of_model(folder)
         options = record.options if record is not None else {}
         model = options.get("model") or options.get("from")
-    return model if model is not None and came_from_hub(model) else None
+    return model if model is not None and is_from_hub(model) else None
 
 
 def hub_data_sets(names: Sequence[str]) -> list[str]:

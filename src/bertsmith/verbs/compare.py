@@ -17,7 +17,7 @@ from bertsmith.metrics.comparison import compare as differences
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.models.loading import load_config
 from bertsmith.reporting.numbers import difference_interval, format_difference, format_metric
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.files.reference import Reference
@@ -75,14 +75,14 @@ def compare(options: CompareOptions) -> Comparison:
     measured: list[Mapping[str, Measurement]] = []
     cut, lengths = [], []
     for name, model in zip("AB", models, strict=True):
-        say(f"{name}: {model}")
+        log_info(f"{name}: {model}")
         found = answers(model, task, file, options=options)
         measured.append(found.head.measure(found.outputs, found.targets))
         cut.append(found.truncated_tokens)
         lengths.append(found.max_length)
         gc.collect()  # a model holds itself in cycles
     if lengths[0] != lengths[1]:
-        say(f"A reads {lengths[0]} tokens per row, B {lengths[1]}; --max-length N gives both the same length")
+        log_info(f"A reads {lengths[0]} tokens per row, B {lengths[1]}; --max-length N gives both the same length")
     found_differences = differences(*measured)
     same = _have_the_same_files(*models) and not any(it.differing_examples for it in found_differences.values())
     main = heads[0].main_metric
@@ -179,7 +179,7 @@ def better(task: AnyTask, metric: str, found: Difference) -> str | None:
     """The model that a real difference speaks for."""
     if not found.real:
         return None
-    return "b" if task.goodness(metric, found.difference) > 0 else "a"
+    return "b" if task.selection_score(metric, found.difference) > 0 else "a"
 
 
 def advice(task: AnyTask, metric: str, found: Difference, *, examples: int) -> str:

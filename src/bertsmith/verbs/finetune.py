@@ -16,16 +16,16 @@ from bertsmith.finetuning.choices import choose_settings
 from bertsmith.finetuning.claim import claim
 from bertsmith.finetuning.data import FinetuningData, read_files
 from bertsmith.finetuning.distillation import Teacher, forget
-from bertsmith.finetuning.ending import conclude
+from bertsmith.finetuning.ending import finish_run
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.resuming import FinetuningRun
 from bertsmith.finetuning.search import Search
-from bertsmith.finetuning.seed_models import forget_models, take_figures, take_model
+from bertsmith.finetuning.seed_models import publish_seed_metrics, publish_seed_model, remove_seed_models
 from bertsmith.finetuning.seed_training import train_seed
 from bertsmith.finetuning.seeds import Seeds
 from bertsmith.finetuning.starting_model import starting_model
 from bertsmith.records.finetuning import FinetuningOutcome, FinetuningRecord
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.verbs.cards import write_head_card
 from bertsmith.verbs.report import write_report
 
@@ -45,7 +45,7 @@ class FinetuneResult(Result):
     out for one seed.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "search", "best_seed_metrics")
+    omitted_if_none: ClassVar[tuple[str, ...]] = ("windowed_examples", "calibration", "search", "best_seed_metrics")
 
     run: Path
     metrics: dict[str, dict[str, Any]]
@@ -69,7 +69,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
     """
     result = train_seeds(options)
     if not options.dry_run:
-        forget_models(options.out, result.best_seed)
+        remove_seed_models(options.out, result.best_seed)
     return result
 
 
@@ -83,7 +83,7 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
     run = FinetuningRun(options.out, FinetuningRecord)
     resumed = claim(run, options, data)
     if resumed is not None and run.finished and resumed.seeds == options.seeds and resumed.result is not None:
-        say(f"{options.out} is finished already")
+        log_info(f"{options.out} is finished already")
         return FinetuneResult(run=options.out, **resumed.result.to_dict())
     started = () if resumed is None else resumed.choices
     settings, choices = choose_settings(options, data, start, started=started)
@@ -91,7 +91,7 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
     teacher = None
     if options.teacher is not None:
         teacher = Teacher(
-            options, data.head, start.tokenizer, inputs=data.learnt.encoded, examples=data.taught_examples
+            options, data.head, start.tokenizer, inputs=data.learnt.encoded, examples=data.teacher_examples
         )
     announce(data, settings, choices)
     if search is not None:
@@ -106,7 +106,7 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
         settings = search.best_settings()
     numbers = range(options.seed, options.seed + options.seeds)
     results = {seed: train_seed(run, settings, data, tokenizer=start.tokenizer, seed=seed) for seed in numbers}
-    outcome = conclude(run, data, Seeds(settings, results))
+    outcome = finish_run(run, data, Seeds(settings, results))
     _publish(run, outcome)
     return FinetuneResult(run=options.out, **outcome.to_dict())
 
@@ -145,8 +145,8 @@ def _planned(options: FinetuneOptions, data: FinetuningData, search: Search | No
 def _publish(run: FinetuningRun, outcome: FinetuningOutcome) -> None:
     """Write card, record and report of a finished RUN; the model of the best seed comes last."""
     forget(run.path)
-    take_figures(run.path, outcome.best_seed)
+    publish_seed_metrics(run.path, outcome.best_seed)
     write_head_card(run.path, run.record)
     run.save_record()
     write_report(run.path)
-    take_model(run.path, outcome.best_seed)
+    publish_seed_model(run.path, outcome.best_seed)

@@ -21,10 +21,10 @@ from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.glue.plan import PlannedTask, announce_tasks, left_out, plan_tasks
 from bertsmith.finetuning.glue.suite_folder import SuiteFolder
 from bertsmith.finetuning.glue.tasks import NAMES
-from bertsmith.finetuning.seed_models import forget_models
+from bertsmith.finetuning.seed_models import remove_seed_models
 from bertsmith.finetuning.starting_model import starting_model
 from bertsmith.records.suite import Failure, SuiteRecord
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.verbs.cards import write_suite_card
 from bertsmith.verbs.finetune import train_seeds
 from bertsmith.verbs.report import write_report
@@ -44,7 +44,7 @@ class GlueResult(Result):
     their rows alone.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("report",)
+    omitted_if_none: ClassVar[tuple[str, ...]] = ("report",)
 
     out: Path
     tasks: dict[str, dict[str, Any]]
@@ -76,7 +76,7 @@ def finetune_glue(options: GlueOptions) -> GlueResult:
     suite.create()
     with suite.interruptions():
         for number, planned in enumerate(plan, start=1):
-            say(f"== {planned.name}: {number} of {len(plan)}")
+            log_info(f"== {planned.name}: {number} of {len(plan)}")
             try:
                 _train(options, planned, record)
             except (InputError, DivergedError) as error:
@@ -109,7 +109,7 @@ def _train(options: GlueOptions, planned: PlannedTask, record: SuiteRecord) -> N
         except DataError as error:
             failures[further.name] = left_out(further.name, error)
     if not failures:  # a file that could not be read may be measured by --resume
-        forget_models(result.run, result.best_seed)
+        remove_seed_models(result.run, result.best_seed)
     record.tasks |= entries
     record.failures |= failures
 

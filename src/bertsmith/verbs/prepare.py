@@ -13,14 +13,14 @@ from bertsmith.config.cleaning import choose_steps
 from bertsmith.config.prepare import PrepareOptions
 from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.engine import Engine, check_engine
-from bertsmith.corpus.forecast import Forecast, check_room, forecast
+from bertsmith.corpus.forecast import Forecast, check_disk_space, forecast
 from bertsmith.corpus.plan import write_plan
 from bertsmith.corpus.preparation.description import describe, encode
-from bertsmith.corpus.preparation.division import find_duplicates, hold_out, hold_out_enough, record_division
+from bertsmith.corpus.preparation.division import ensure_minimum_holdout, find_duplicates, hold_out, record_split
 from bertsmith.corpus.preparation.inputs import plan_of, source_files, store_options
 from bertsmith.corpus.preparation.reading import read_and_clean
 from bertsmith.corpus.preparation.resuming import enter, is_interrupted, same_options
-from bertsmith.corpus.preparation.state import Clock, Preparation, Stage
+from bertsmith.corpus.preparation.state import Clock, PreparationState, Stage
 from bertsmith.corpus.preparation.tokenizer import make_tokenizer
 from bertsmith.corpus.sentences import check_language
 from bertsmith.corpus.store import TokenStore, is_store
@@ -28,8 +28,8 @@ from bertsmith.corpus.work_folder import DIVIDED
 from bertsmith.errors import InputError, OptionError, OutputError, ResourceError
 from bertsmith.models.model_tokenizer import load_model_tokenizer, with_known_length
 from bertsmith.records.manifest import StoreOptions
-from bertsmith.runtime.console import say
-from bertsmith.runtime.files import claim_folder, publish_folder, sole_writer
+from bertsmith.runtime.console import log_info
+from bertsmith.runtime.files import claim_folder, folder_lock, publish_folder
 from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.domain_words import check_extendable
 
@@ -38,8 +38,8 @@ STAGES = (
     Stage(find_duplicates, done_by=DIVIDED),  # documents and paragraphs to drop
     Stage(hold_out, done_by=DIVIDED),  # documents to hold out; each sentence is trained on, held out or dropped
     Stage(make_tokenizer, done_by=DIVIDED),  # words of the training part to a vocabulary
-    Stage(hold_out_enough, done_by=DIVIDED),  # if the held-out documents are too small: paragraphs instead
-    Stage(record_division, done_by=DIVIDED),  # divided.json: a resumed run starts behind it
+    Stage(ensure_minimum_holdout, done_by=DIVIDED),  # if the held-out documents are too small: paragraphs instead
+    Stage(record_split, done_by=DIVIDED),  # divided.json: a resumed run starts behind it
     Stage(encode),  # sentences to token ids in Arrow files
     Stage(describe),  # manifest.json and report.html
 )
@@ -85,7 +85,7 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     folder = options.out.parent / f".{options.out.name}.preparing"
     identity = store_options(options, files)
     if options.resume and is_store(options.out) and not is_interrupted(folder):
-        with sole_writer(options.out, "prepare"):
+        with folder_lock(options.out, "prepare"):
             shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed after it published
         return _already_done(options, identity)
     if options.resume and not is_store(options.out) and options.out.is_dir() and any(options.out.iterdir()):
@@ -95,10 +95,10 @@ def prepare(options: PrepareOptions) -> PrepareResult | Forecast:
     if options.dry_run:
         return forecast(plan, engine.workers, options.out)
     if not (options.resume and folder.exists()):  # a resumed run has most of it on the disk already
-        check_room(plan, engine.workers, options.out)
-    with sole_writer(options.out, "prepare"), _removed_if_useless(folder):
+        check_disk_space(plan, engine.workers, options.out)
+    with folder_lock(options.out, "prepare"), _removed_if_useless(folder):
         enter(folder, identity, out=options.out, resume=options.resume)
-        work = Preparation(
+        work = PreparationState(
             options=options,
             engine=engine,
             plan=write_plan(folder, plan),
@@ -149,5 +149,5 @@ def _already_done(options: PrepareOptions, identity: StoreOptions) -> PrepareRes
             f"--resume: {options.out} is finished and was prepared {other}; "
             "give --overwrite to prepare it again, or another --out"
         )
-    say(f"{options.out} is finished already")
+    log_info(f"{options.out} is finished already")
     return PrepareResult(store=options.out, **manifest.result.to_dict())

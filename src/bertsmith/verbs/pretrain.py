@@ -12,7 +12,7 @@ from bertsmith.config.extras import require_extra
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.config.verb import verb
 from bertsmith.corpus.store import HELD_OUT
-from bertsmith.evaluation.samples import guess, hidden_words
+from bertsmith.evaluation.samples import guess, masked_words
 from bertsmith.pretraining.advice import say_what_is_not_used, warnings_of
 from bertsmith.pretraining.announcement import announce
 from bertsmith.pretraining.components import Components, assemble
@@ -25,8 +25,8 @@ from bertsmith.records.pretraining import PretrainingOutcome, PretrainingRecord
 from bertsmith.records.run import VERSION
 from bertsmith.reporting.adaptation import what_changed
 from bertsmith.runtime import processes
-from bertsmith.runtime.console import say, size_text, warn
-from bertsmith.runtime.files import bytes_below, sole_writer
+from bertsmith.runtime.console import format_bytes, log_info, warn
+from bertsmith.runtime.files import folder_bytes, folder_lock
 from bertsmith.training.recorded_run import RecordedRun
 from bertsmith.training.run_folder import check_out_of_the_way, read_metrics
 from bertsmith.training.trainer import ExactTrainer
@@ -62,8 +62,8 @@ def pretrain(options: PretrainOptions) -> PretrainResult:
     """
     if options.tensorboard:
         require_extra("tensorboard", "--tensorboard")
-    processes.join()
-    with sole_writer(options.out, "pretrain") if _writes(options) else nullcontext():
+    processes.join_process_group()
+    with folder_lock(options.out, "pretrain") if _writes(options) else nullcontext():
         return _pretrain(options)
 
 
@@ -78,8 +78,8 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
     if started is not None:
         options = resumed_options(options, started)
     components = assemble(options, started)
-    if started is not None and processes.from_main(folder.finished) and is_done(components, started):
-        say(f"{options.out} is finished already")
+    if started is not None and processes.broadcast_object(folder.finished) and is_done(components, started):
+        log_info(f"{options.out} is finished already")
         return _result(options, started)
     announce(components)
     if started is None and options.from_ is None:
@@ -109,11 +109,11 @@ def _claim(folder: Run, options: PretrainOptions) -> PretrainingRecord | None:
     claimed = None
     if processes.is_main():
         claimed = folder.claim(overwrite=options.overwrite, resume=options.resume, verb="pretrain")
-    started: PretrainingRecord | None = processes.from_main(claimed)
+    started: PretrainingRecord | None = processes.broadcast_object(claimed)
     if started is not None:
         folder.record = started
     elif options.resume:
-        say(f"--resume: there is nothing to go on with in {options.out}, so the run starts anew")
+        log_info(f"--resume: there is nothing to go on with in {options.out}, so the run starts anew")
     return started
 
 
@@ -122,7 +122,7 @@ def _begin(components: Components, folder: Run) -> Path | None:
     options = components.options
     checkpoint = checkpoint_to_resume(options, folder)
     if checkpoint is not None:
-        say(f"going on from {checkpoint}")
+        log_info(f"going on from {checkpoint}")
         record = folder.record
         record.version = VERSION
         record.options, record.command = options.to_dict(), _command(options)
@@ -166,7 +166,7 @@ def _finish(components: Components, folder: Run, trainer: ExactTrainer) -> Pretr
     if processes.is_main():
         if components.options.objective != "nsp":
             part, positions = components.store.part(HELD_OUT), model.config.max_position_embeddings
-            hidden = hidden_words(part, components.tokenizer, SAMPLES, positions=positions)
+            hidden = masked_words(part, components.tokenizer, SAMPLES, positions=positions)
             record.samples = guess(model, components.tokenizer, hidden)
         record.status = "finished"
         write_pretraining_card(folder.path, record, components.store)
@@ -176,7 +176,7 @@ def _finish(components: Components, folder: Run, trainer: ExactTrainer) -> Pretr
         _keep_checkpoints(folder)
     processes.barrier()
     if components.general is not None and (words := what_changed(record)[0]):
-        say(words)
+        log_info(words)
     for text in record.warnings:
         warn(text)
     return _result(components.options, record)
@@ -226,8 +226,8 @@ def _keep_checkpoints(folder: Run) -> None:
     result = folder.record.result
     assert result is not None
     kept = folder.keep_checkpoints({result.steps, result.best_step or result.steps})
-    say(
+    log_info(
         f"kept: {', '.join(path.name for path in kept)} in {folder.path / 'checkpoints'} "
-        f"({size_text(sum(map(bytes_below, kept)))}), from which --resume with more --steps, --epochs or --minutes "
+        f"({format_bytes(sum(map(folder_bytes, kept)))}), from which --resume with more --steps, --epochs or --minutes "
         "continues; remove the folder if you need no more training"
     )

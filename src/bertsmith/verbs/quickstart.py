@@ -30,7 +30,7 @@ from bertsmith.records.pretraining import PretrainingRecord
 from bertsmith.records.quickstart import QuickstartResult
 from bertsmith.records.run import FILE
 from bertsmith.reporting.quickstart_report import quickstart_report
-from bertsmith.runtime.console import progress, say
+from bertsmith.runtime.console import log_info, progress
 from bertsmith.runtime.files import claim_folder, disk_errors, write_json, write_text
 from bertsmith.runtime.machine import cores
 from bertsmith.runtime.program import runnable
@@ -58,25 +58,25 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
         out.mkdir(parents=True)
     write_json(out / "quickstart.json", {"status": "running"})
 
-    say("1/5  the documentation of Python and of the installed packages")
+    log_info("1/5  the documentation of Python and of the installed packages")
     corpus = out / "corpus.jsonl"
     with progress("reading docstrings", unit="modules") as bar:
         found = write_corpus(corpus, options.workers or cores(), lambda done, total: bar.update(done, total=total))
-    say(f"     {found['characters'] / 1e6:.1f} MB of prose from {found['documents']:,} modules")
+    log_info(f"     {found['characters'] / 1e6:.1f} MB of prose from {found['documents']:,} modules")
     write_package_texts(corpus, out / "texts", TEXTS)
     write_licences(out / "licences.txt")
-    say("2/5  prepare")
+    log_info("2/5  prepare")
     store = prepare(
         corpus, out=out / "store", vocab_size=VOCAB_SIZE, held_out=HELD_OUT, seed=options.seed, workers=options.workers
     )
     assert isinstance(store, PrepareResult)
-    say(f"     {store.tokens:,} tokens, vocabulary {store.vocab_size:,}")
-    say(f"3/5  pretrain, {options.minutes:g} minutes")
+    log_info(f"     {store.tokens:,} tokens, vocabulary {store.vocab_size:,}")
+    log_info(f"3/5  pretrain, {options.minutes:g} minutes")
     run = pretrain(store.store, out=out / "model", size="mini", minutes=options.minutes, seed=options.seed)
-    say("4/5  judge next sentences")
+    log_info("4/5  judge next sentences")
     modules = list(read_modules(corpus, held_out=HELD_OUT, seed=options.seed))
     judged = _judge(out / "model", pair_to_judge(modules, options.seed))
-    say("5/5  fine-tune: which package is this sentence from?")
+    log_info("5/5  fine-tune: which package is this sentence from?")
     head = _classify(out, modules, options.seed)
     result = QuickstartResult(
         run=out / "model",

@@ -23,8 +23,8 @@ from bertsmith.reporting.pretraining_report import pretraining_report
 from bertsmith.reporting.run_progress import RunProgress, run_progress
 from bertsmith.reporting.store.report import store_report
 from bertsmith.reporting.suite_report import suite_report
-from bertsmith.runtime.console import say
-from bertsmith.runtime.files import written_aside
+from bertsmith.runtime.console import log_info
+from bertsmith.runtime.files import atomic_write
 from bertsmith.runtime.program import runnable
 from bertsmith.tasks.texts import texts_of
 from bertsmith.training.run_folder import read_metrics
@@ -75,9 +75,9 @@ def _watch(run: Path) -> Path:
         if state != drawn and _is_run(run):  # one that is being replaced has no record for a moment
             status, progress = _write_run(run, run.resolve().name, SECONDS_BETWEEN_PAGES)
             if status != "running":
-                say(f"{path}: the run is {status}")
+                log_info(f"{path}: the run is {status}")
                 return path
-            say(f"{path}: {progress}")
+            log_info(f"{path}: {progress}")
             drawn = state
         time.sleep(SECONDS_BETWEEN_PAGES)
 
@@ -146,5 +146,5 @@ def _write_run(run: Path, name: str, refresh_seconds: int | None = None) -> tupl
 
 def _write(folder: Path, html: str) -> None:
     # A run at its end and its watcher may write the page at the same time: each under its own name.
-    with written_aside(folder / "report.html") as aside:
+    with atomic_write(folder / "report.html") as aside:
         aside.write_text(html, encoding="utf-8", errors="backslashreplace")

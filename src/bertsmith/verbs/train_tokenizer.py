@@ -10,7 +10,7 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.corpus.reading import find_files
 from bertsmith.corpus.text import read_text, reading_of, words_as_written
 from bertsmith.models.model_tokenizer import load_model_tokenizer
-from bertsmith.runtime.console import progress, say
+from bertsmith.runtime.console import log_info, progress
 from bertsmith.runtime.files import publish_folder, work_folder
 from bertsmith.runtime.machine import cores
 from bertsmith.tokenization.alphabet import covering_alphabet
@@ -50,7 +50,7 @@ def train_tokenizer(options: TrainTokenizerOptions) -> TrainTokenizerResult:
         as_written = words_as_written(corpus)
         rules = WordRules.of_text(as_written, cased=options.cased, accents=options.accents)
         for choice in rules.choices:
-            say(f"{choice.name}: {choice.value} ({choice.reason})")
+            log_info(f"{choice.name}: {choice.value} ({choice.reason})")
         words = rules.words(as_written)
         with progress("training the tokenizer", unit="entries") as bar:
             vocabulary = train_wordpiece(

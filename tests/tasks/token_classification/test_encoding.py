@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
-from bertsmith.tasks.token_classification.encoding import encode_words, pieces_of_words, windows
+from bertsmith.tasks.token_classification.encoding import encode_words, tokenize_words, windows
 from bertsmith.tasks.words_of_text import words_of_text
 from bertsmith.tokenization.folder import make_tokenizer
 
@@ -25,7 +25,7 @@ def tokenizer() -> PreTrainedTokenizerBase:
 
 
 def pieces(tokenizer: PreTrainedTokenizerBase, *words: str) -> list[list[str]]:
-    (found,) = pieces_of_words(tokenizer, [words])
+    (found,) = tokenize_words(tokenizer, [words])
     return [[str(tokenizer.convert_ids_to_tokens(number)) for number in ids] for ids in found]
 
 
@@ -47,16 +47,16 @@ def test_a_word_that_the_tokenizer_drops_is_unknown(tokenizer: PreTrainedTokeniz
 def test_the_pieces_are_those_of_the_joined_text(tokenizer: PreTrainedTokenizerBase) -> None:
     words = ["U.S.", "don't", "x-y", "!!", "abc"]
     whole = tokenizer(" ".join(words), add_special_tokens=False)["input_ids"]
-    (found,) = pieces_of_words(tokenizer, [words])
+    (found,) = tokenize_words(tokenizer, [words])
     assert [token for word in found for token in word] == whole
 
 
 def test_many_sentences_keep_their_order(tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch) -> None:
     sentences = [[LETTERS[number % 26]] * (number % 4 + 1) for number in range(11)]
-    expected = list(pieces_of_words(tokenizer, sentences))
+    expected = list(tokenize_words(tokenizer, sentences))
     for module in ("token_classification.encoding", "words_of_text"):
         monkeypatch.setattr(f"bertsmith.tasks.{module}.AT_ONCE", 3)
-    assert list(pieces_of_words(tokenizer, sentences)) == expected
+    assert list(tokenize_words(tokenizer, sentences)) == expected
     assert [len(words) for words in expected] == [len(words) for words in sentences]
 
 
@@ -95,7 +95,7 @@ def test_every_word_is_predicted_once_where_it_sees_most(lengths: list[int], roo
 
 def test_rows_of_a_long_sentence(tokenizer: PreTrainedTokenizerBase) -> None:
     words = [LETTERS[number] for number in range(20)]
-    inputs = encode_words(tokenizer, pieces_of_words(tokenizer, [["a"], words]), 10)
+    inputs = encode_words(tokenizer, tokenize_words(tokenizer, [["a"], words]), 10)
     assert inputs.windowed == 1 and inputs.num_words == [1, 20] and inputs.full_lengths == [3, 22]
     assert max(inputs.lengths) == 10 and inputs.truncated_tokens == [0, 0]
     for row, sentence in enumerate(inputs.sentences):
@@ -106,6 +106,6 @@ def test_rows_of_a_long_sentence(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def test_only_a_word_that_is_longer_than_a_row_loses_pieces(tokenizer: PreTrainedTokenizerBase) -> None:
-    inputs = encode_words(tokenizer, pieces_of_words(tokenizer, [["ab", "!" * 30, "c"]]), 12)
+    inputs = encode_words(tokenizer, tokenize_words(tokenizer, [["ab", "!" * 30, "c"]]), 12)
     assert inputs.truncated_tokens == [20]
     assert sorted(word for words in inputs.words for word in words) == [0, 1, 2]

@@ -37,7 +37,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The notes that are printed."""
     notes: list[str] = []
     for module in (conll_file, conllu_file, tag_kinds, tagged_file):
-        monkeypatch.setattr(module, "say", notes.append)
+        monkeypatch.setattr(module, "log_info", notes.append)
     return notes
 
 

@@ -85,7 +85,7 @@ def test_finetune_precision(bench: Bench) -> None:
 def test_finetune_seeds(bench: Bench) -> None:
     import bertsmith.verbs.finetune as module
 
-    bench.monkeypatch.setattr(module, "forget_models", lambda *_: None)
+    bench.monkeypatch.setattr(module, "remove_seed_models", lambda *_: None)
     result = bench.finetune(seeds=3, seed=7)
     assert len(result.metrics["accuracy"]["seeds"]) == 3
     assert sorted(path.name for path in (result.run / "seeds").iterdir()) == ["seed-7", "seed-8", "seed-9"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bertsmith.corpus.deduplication import DUPLICATE_PARAGRAPHS
-from bertsmith.corpus.preparation.state import Preparation
+from bertsmith.corpus.preparation.state import PreparationState
 from bertsmith.corpus.stages import encode as stage
 from bertsmith.corpus.stages.dropped import WITHOUT_TOKENS
 from bertsmith.corpus.vocabulary_figures import vocabulary_figures
@@ -29,7 +29,7 @@ from bertsmith.runtime.machine import versions
 REPORT = "report.html"
 
 
-def encode(work: Preparation) -> None:
+def encode(work: PreparationState) -> None:
     """Encode all shards. Raises DataError if a part has no token."""
     with progress("encoding", unit="shards") as bar, work.clock.stage("encode"):
         work.encoded = stage.encode(
@@ -40,7 +40,7 @@ def encode(work: Preparation) -> None:
         raise DataError(f"the corpus is too small: {train} tokens to train on, {held_out} held out. Add text.")
 
 
-def describe(work: Preparation) -> None:
+def describe(work: PreparationState) -> None:
     """Write manifest.json, with the checksums of all other files, and report.html."""
     for name in (MANIFEST, REPORT):  # of a run that was stopped while it published
         (work.store / name).unlink(missing_ok=True)
@@ -74,7 +74,7 @@ def describe(work: Preparation) -> None:
     write_text(work.store / REPORT, store_report(work.options.out.name, work.manifest))
 
 
-def _outcome(work: Preparation) -> Outcome:
+def _outcome(work: PreparationState) -> Outcome:
     """The counts; `documents_in` is `documents_kept` plus all that was dropped."""
     corpus, divided, encoded = work.corpus, work.divided, work.encoded
     dropped = corpus.dropped | (divided.division.dropped or {})

@@ -7,21 +7,21 @@ import shutil
 from bertsmith.config.cleaning import choose_steps
 from bertsmith.corpus.decisions import Division
 from bertsmith.corpus.deduplication import NEAR_DUPLICATE
-from bertsmith.corpus.preparation.state import Divided, Preparation
+from bertsmith.corpus.preparation.state import CorpusSplit, PreparationState
 from bertsmith.corpus.preparation.tokenizer import make_tokenizer
 from bertsmith.corpus.stages.count import forget_counts
-from bertsmith.corpus.stages.divide import divide, divide_by_paragraphs, too_few_documents, too_few_tokens
+from bertsmith.corpus.stages.divide import divide, split_by_paragraphs, too_few_documents, too_few_tokens
 from bertsmith.corpus.stages.duplicates import find_all_duplicates, write_clusters
 from bertsmith.corpus.work_folder import DIVIDED, write_as_json
 from bertsmith.errors import DataError
-from bertsmith.runtime.console import progress, say, warn
-from bertsmith.runtime.files import disk_errors, settle_folder, sha256_of
+from bertsmith.runtime.console import log_info, progress, warn
+from bertsmith.runtime.files import disk_errors, flush_folder, sha256_of
 from bertsmith.tokenization.folder import model_of
 
 MANY = 0.1
 
 
-def find_duplicates(work: Preparation) -> None:
+def find_duplicates(work: PreparationState) -> None:
     """Begin the STORE anew, and find the documents and paragraphs to drop as duplicates."""
     shutil.rmtree(work.store, ignore_errors=True)
     forget_counts(work.corpus)
@@ -40,7 +40,7 @@ def find_duplicates(work: Preparation) -> None:
         work.clusters = write_clusters(work.corpus, work.duplicates, work.store / "duplicates.jsonl")
 
 
-def hold_out(work: Preparation) -> None:
+def hold_out(work: PreparationState) -> None:
     """Divide the documents; if there are too few of them, runs of paragraphs of all documents are held out."""
     with work.clock.stage("duplicates"):
         work.division = divide(work.corpus, work.duplicates)
@@ -48,27 +48,27 @@ def hold_out(work: Preparation) -> None:
     if not work.division.kept:
         raise DataError(f"no document is left: all of {sum(work.corpus.documents)} are {work.division.dropped}")
     if work.options.held_out_share() is not None and (why := too_few_documents(work.division)) is not None:
-        work.division = divide_by_paragraphs(work.corpus, work.division, why)
+        work.division = split_by_paragraphs(work.corpus, work.division, why)
 
 
-def hold_out_enough(work: Preparation) -> None:
+def ensure_minimum_holdout(work: PreparationState) -> None:
     """Hold out runs of paragraphs if the held-out documents have too few tokens; then the tokenizer is made again."""
     if work.division.by != "documents":
         return
     why = too_few_tokens(work.corpus, work.division, work.store / "tokenizer" / "tokenizer.json")
     if why is not None:
-        work.division = divide_by_paragraphs(work.corpus, work.division, why)
+        work.division = split_by_paragraphs(work.corpus, work.division, why)
         forget_counts(work.corpus)
         make_tokenizer(work)
 
 
-def record_division(work: Preparation) -> None:
+def record_split(work: PreparationState) -> None:
     """Print what was decided, and write divided.json: a resumed run starts behind it."""
-    say(f"held out: {work.division.reason}")
+    log_info(f"held out: {work.division.reason}")
     for choice in work.choices:
-        say(f"{choice.name}: {choice.value} ({choice.reason})")
+        log_info(f"{choice.name}: {choice.value} ({choice.reason})")
     given = work.options.tokenizer
-    divided = Divided(
+    divided = CorpusSplit(
         division=work.division,
         clusters=work.clusters,
         vocab_size=len(work.tokenizer),
@@ -78,7 +78,7 @@ def record_division(work: Preparation) -> None:
         choices=work.choices,
     )
     with disk_errors(work.options.out):
-        settle_folder(work.store)
+        flush_folder(work.store)
     write_as_json(work.folder / DIVIDED, divided)
 
 

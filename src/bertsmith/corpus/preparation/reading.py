@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bertsmith.corpus.preparation.state import Preparation
+from bertsmith.corpus.preparation.state import PreparationState
 from bertsmith.corpus.stages import corpus
-from bertsmith.runtime.console import progress, say
+from bertsmith.runtime.console import log_info, progress
 
 
-def read_and_clean(work: Preparation) -> None:
+def read_and_clean(work: PreparationState) -> None:
     """Read and clean all files, and print how they were read. Raises DataError if no document is left."""
     with (
         progress("reading", unit="groups of files") as reading,
@@ -23,9 +23,9 @@ def read_and_clean(work: Preparation) -> None:
         )
     counts = work.corpus.counts
     for line in counts.detected[:5]:
-        say(line)
+        log_info(line)
     if len(counts.detected) > 5:
-        say(f"... and {len(counts.detected) - 5} files more; all of it is in the report")
+        log_info(f"... and {len(counts.detected) - 5} files more; all of it is in the report")
     if counts.replaced_bytes:
-        say(f"{counts.replaced_bytes} bytes were not {work.options.encoding} and were replaced")
+        log_info(f"{counts.replaced_bytes} bytes were not {work.options.encoding} and were replaced")
     work.corpus.check_not_empty()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bertsmith.corpus.work_folder import DIVIDED, STORE
 from bertsmith.records.manifest import StoreOptions
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.runtime.files import disk_errors, read_json, write_json
 
 OPTIONS = "options.json"
@@ -34,9 +34,9 @@ def enter(folder: Path, identity: StoreOptions, *, out: Path, resume: bool) -> N
         same = False
     if resume and not same:
         found = "the options or the files are others than those of" if folder.exists() else "there is no trace of"
-        say(f"--resume: {found} an interrupted prepare; starting from the beginning")
+        log_info(f"--resume: {found} an interrupted prepare; starting from the beginning")
     elif resume:
-        say("going on with what was done already")
+        log_info("going on with what was done already")
     if folder.exists() and not (resume and same):
         shutil.rmtree(folder)
     with disk_errors(out):

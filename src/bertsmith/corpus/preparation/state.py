@@ -19,19 +19,19 @@ from bertsmith.corpus.stages.corpus import Corpus
 from bertsmith.corpus.stages.encode import Encoded
 from bertsmith.corpus.work_folder import DIVIDED, STORE, read_as
 from bertsmith.records.manifest import DuplicateGroup, Manifest, StoreOptions
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 
 
 @dataclass(frozen=True)
 class Stage:
     """One entry of the list of stages; if the file `done_by` is in the work folder, the stage need not run again."""
 
-    run: Callable[[Preparation], None]
+    run: Callable[[PreparationState], None]
     done_by: str | None = None
 
 
 @dataclass(frozen=True)
-class Divided:
+class CorpusSplit:
     """divided.json: all decisions before the encoding; `clusters` are the largest groups of duplicates.
 
     `model` is the MODEL whose tokenizer was taken, or that it was extended from.
@@ -43,7 +43,7 @@ class Divided:
     sha256: str
     added_words: int
     model: str | None
-    choices: list[Choice]
+    choices: list[AutomaticChoice]
 
 
 class Clock:
@@ -68,7 +68,7 @@ class Clock:
 
 
 @dataclass(kw_only=True)
-class Preparation:
+class PreparationState:
     """The inputs of a preparation, and the results of the stages that have run.
 
     Attributes:
@@ -91,7 +91,7 @@ class Preparation:
     division: Division = field(init=False)
     tokenizer: Any = None
     added_words: int = 0
-    choices: list[Choice] = field(default_factory=list)
+    choices: list[AutomaticChoice] = field(default_factory=list)
     encoded: Encoded = field(init=False)
     manifest: Manifest = field(init=False)
 
@@ -101,6 +101,6 @@ class Preparation:
         return self.folder / STORE
 
     @cached_property
-    def divided(self) -> Divided:
+    def divided(self) -> CorpusSplit:
         """The decisions of the stages before the encoding, in this run or in the interrupted one."""
-        return read_as(Divided, self.folder / DIVIDED)
+        return read_as(CorpusSplit, self.folder / DIVIDED)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bertsmith.config.extend_tokenizer import MIN_COUNT
-from bertsmith.corpus.preparation.state import Preparation
+from bertsmith.corpus.preparation.state import PreparationState
 from bertsmith.corpus.stages.count import count_words
 from bertsmith.corpus.text import texts_of
 from bertsmith.runtime.console import progress
-from bertsmith.runtime.machine import Choice
+from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.tokenization.alphabet import Alphabet, covering_alphabet
 from bertsmith.tokenization.domain_words import Wanted, with_new_words
 from bertsmith.tokenization.entries import ROWS, with_unused_rows
@@ -22,7 +22,7 @@ VOCABULARY_STEPS = (30_528, 16_384, 8_192, 4_096, 2_048, 1_024)
 CHARACTERS_PER_ENTRY = 1_000
 
 
-def make_tokenizer(work: Preparation) -> None:
+def make_tokenizer(work: PreparationState) -> None:
     """Take, extend or train the tokenizer, with the choices that were made for it, and save it in the STORE."""
     work.choices.clear()
     if work.base is None:
@@ -34,7 +34,7 @@ def make_tokenizer(work: Preparation) -> None:
     save_tokenizer(work.tokenizer, work.store / "tokenizer")
 
 
-def _trained(work: Preparation) -> Any:
+def _trained(work: PreparationState) -> Any:
     options = work.options
     with progress("counting words", unit="shards") as bar, work.clock.stage("count words"):
         as_written = count_words(work.corpus, lambda done, total: bar.update(done, total=total))
@@ -46,11 +46,11 @@ def _trained(work: Preparation) -> Any:
     rows = with_unused_rows(vocabulary)
     if len(rows) > len(vocabulary):
         unused = f"{len(vocabulary):,} entries that are used and {len(rows) - len(vocabulary)} [unused] ones"
-        work.choices.append(Choice("vocabulary rows", str(len(rows)), f"{unused}, up to a multiple of {ROWS}"))
+        work.choices.append(AutomaticChoice("vocabulary rows", str(len(rows)), f"{unused}, up to a multiple of {ROWS}"))
     return rules.tokenizer(rows)
 
 
-def _vocabulary(work: Preparation, words: Mapping[str, int]) -> list[str]:
+def _vocabulary(work: PreparationState, words: Mapping[str, int]) -> list[str]:
     """The entries that are trained, of the size that was asked for or is chosen by the text."""
     asked = work.options.vocab_size
     size, reason = asked, ""
@@ -71,17 +71,17 @@ def _vocabulary(work: Preparation, words: Mapping[str, int]) -> list[str]:
     if asked is None:
         if len(vocabulary) < size:
             reason = f"all that the text supports; {size:,} was aimed at, {reason}"
-        work.choices.append(Choice("vocabulary size", str(len(vocabulary)), reason))
+        work.choices.append(AutomaticChoice("vocabulary size", str(len(vocabulary)), reason))
     if alphabet.size < alphabet.characters:
         reason = (
             f"the most frequent of {alphabet.characters:,}; the others are {alphabet.left_out:.2%} of the text, and a "
             "word with one of them is [UNK]"
         )
-        work.choices.append(Choice("characters", f"{alphabet.size:,}", reason))
+        work.choices.append(AutomaticChoice("characters", f"{alphabet.size:,}", reason))
     return vocabulary
 
 
-def _extended(work: Preparation, base: Any, add: int) -> Any:
+def _extended(work: PreparationState, base: Any, add: int) -> Any:
     """The tokenizer of a MODEL with words of the training part."""
     model = str(work.options.tokenizer)
     wanted = Wanted(model, add, MIN_COUNT, "--add-words", "more text (extend-tokenizer has --min-count)")
@@ -92,7 +92,7 @@ def _extended(work: Preparation, base: Any, add: int) -> Any:
     work.added_words = extended.added
     gain = f"{extended.before.tokens_per_word:.3f} tokens a word became {extended.after.tokens_per_word:.3f}"
     reason = f"{gain}; pretrain --from {model} takes them up"
-    work.choices.append(Choice("new words", f"{extended.added:,}", reason))
+    work.choices.append(AutomaticChoice("new words", f"{extended.added:,}", reason))
     return extended.tokenizer
 
 

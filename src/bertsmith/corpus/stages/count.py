@@ -19,7 +19,7 @@ from bertsmith.corpus.shards import Shard, read_shard
 from bertsmith.corpus.stages.corpus import Corpus
 from bertsmith.corpus.work_folder import COUNT, QUOTA, numbered, read_as, shard_file, write_as_json
 from bertsmith.runtime import random
-from bertsmith.runtime.files import written_aside
+from bertsmith.runtime.files import atomic_write
 from bertsmith.tokenization.word_counts import count_words_of
 
 Array = npt.NDArray[Any]
@@ -68,7 +68,7 @@ def count_task(folder: Path, number: int) -> None:
     words = count_words_of(shard.dictionary, chunk_counts, lowercase=False, longest=None)
     table = pa.table({"word": pa.array(list(words), pa.string()), "count": pa.array(list(words.values()), pa.int64())})
     with (
-        written_aside(numbered(folder, COUNT, number, suffix=".arrow")) as aside,
+        atomic_write(numbered(folder, COUNT, number, suffix=".arrow")) as aside,
         pa.ipc.new_stream(str(aside), table.schema) as writer,
     ):
         writer.write_table(table)

@@ -47,7 +47,7 @@ def divide(corpus: Corpus, duplicates: Duplicates | None) -> Division:
     return division
 
 
-def divide_by_paragraphs(corpus: Corpus, division: Division, why: str) -> Division:
+def split_by_paragraphs(corpus: Corpus, division: Division, why: str) -> Division:
     """Runs of paragraphs of all documents are held out."""
     division.by, division.reason = "paragraphs", f"runs of paragraphs of all documents: {why}"
     share, seed = corpus.plan.held_out_share, corpus.plan.seed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bertsmith.corpus.deduplication import Sidecars
+from bertsmith.corpus.deduplication import FingerprintPaths
 from bertsmith.corpus.fingerprints import MIN_WORDS, band_keys, signatures, sorted_keys, words_of_chunks, write_array
 from bertsmith.corpus.shards import Shard
 from bertsmith.corpus.work_folder import CLEAN, numbered
@@ -14,13 +14,13 @@ from bertsmith.runtime.ragged import sums
 from bertsmith.tokenization.unspaced import count_words
 
 
-def sidecars(folder: Path, number: int) -> Sidecars:
+def sidecars(folder: Path, number: int) -> FingerprintPaths:
     """The files of a shard's fingerprints."""
     names = (".documents.npy", ".bands.npy", ".paragraphs.npy", ".signatures.npy")
-    return Sidecars(*(numbered(folder, CLEAN, number, suffix=name) for name in names))
+    return FingerprintPaths(*(numbered(folder, CLEAN, number, suffix=name) for name in names))
 
 
-def write_fingerprints(paths: Sidecars, shard: Shard) -> None:
+def write_fingerprints(paths: FingerprintPaths, shard: Shard) -> None:
     """Write the hashes of documents and paragraphs, and the signatures and bands of near-duplicates."""
     numbers = np.arange(len(shard.ids))
     write_array(paths.documents, sorted_keys(shard.digests, numbers))

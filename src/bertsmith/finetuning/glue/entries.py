@@ -18,7 +18,7 @@ from bertsmith.records.errors import Figure
 from bertsmith.records.finetuning import FinetuningOutcome, FinetuningRecord
 from bertsmith.records.run import FILE
 from bertsmith.records.suite import SuiteProtocol, SuiteTask
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.runtime.files import sha256_of
 from bertsmith.tasks.base import task_class
 from bertsmith.training.run_folder import read_metrics
@@ -85,7 +85,7 @@ def entry_of_further(
     record, digest = FinetuningRecord.read(run / FILE), sha256_of(part.path)
     if before is not None and (before.seeds, before.sha256) == (record.seeds_with_figures, digest):
         return before
-    say(f"{further.name}: the models of {planned.name} on {part.path}")
+    log_info(f"{further.name}: the models of {planned.name} on {part.path}")
     best_seed = _outcome(record, run).best_seed
     found = []
     for seed in record.seeds_with_figures:

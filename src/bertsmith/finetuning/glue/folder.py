@@ -13,7 +13,7 @@ from pathlib import Path
 from bertsmith.corpus.reading.sources import COMPRESSIONS
 from bertsmith.errors import DataError
 from bertsmith.finetuning.glue.tasks import GLUE, NAMES, TRAIN, Further, GlueTask, Layout, plain
-from bertsmith.runtime.console import quiet, say
+from bertsmith.runtime.console import log_info, quiet
 from bertsmith.tasks.files.class_names import ClassNames
 from bertsmith.tasks.files.labelled_file import Columns, in_order, labelled_records, rows_of
 from bertsmith.tasks.files.records import ENDINGS, HiddenLabelsError, Record, form_of, is_table
@@ -154,7 +154,7 @@ def read_test(path: Path, layouts: Sequence[Layout], *, skip_broken: bool = Fals
     """
     part = _labelled_part(path, layouts, skip_broken)
     if part is None:
-        say(f"{path}: has no labels, so nothing is measured on it")
+        log_info(f"{path}: has no labels, so nothing is measured on it")
     return part
 
 

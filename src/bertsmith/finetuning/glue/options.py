@@ -71,7 +71,7 @@ class GlueFolderOptions(Options):
 class GlueOptions(HeadTrainingOptions, GlueFolderOptions):
     """Fine-tune a MODEL on the tasks of GLUE, one after the other."""
 
-    names_elsewhere: ClassVar[Mapping[str, str]] = tutorial_names.GLUE
+    names_in_other_tools: ClassVar[Mapping[str, str]] = tutorial_names.GLUE
     verb: ClassVar[str] = "finetune glue"
     record_file: ClassVar[str] = "suite.json"
     record_kind: ClassVar[str] = "suite"

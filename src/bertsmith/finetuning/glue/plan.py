@@ -11,7 +11,7 @@ from bertsmith.finetuning.glue.options import GlueOptions
 from bertsmith.finetuning.glue.tasks import Further
 from bertsmith.records.suite import Failure
 from bertsmith.reporting.numbers import counted
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 
 
 @dataclass(frozen=True)
@@ -83,5 +83,5 @@ def announce_tasks(plan: Sequence[PlannedTask], options: GlueOptions) -> None:
     """Print the rows of each task."""
     for planned in plan:
         rows = ", ".join(f"{name} {part.rows:,}" for name, part in planned.parts())
-        say(f"{planned.name}: rows: {rows}")
-    say(f"{counted(len(plan), 'task')}, {counted(options.seeds, 'seed')} each, to {options.out}")
+        log_info(f"{planned.name}: rows: {rows}")
+    log_info(f"{counted(len(plan), 'task')}, {counted(options.seeds, 'seed')} each, to {options.out}")

@@ -17,7 +17,7 @@ from bertsmith.finetuning.glue.tasks import GLUE, NAMES
 from bertsmith.finetuning.resuming import RESUME_WITH, command, resume_command
 from bertsmith.records.run import Machine
 from bertsmith.records.suite import FILE, VERSION, SuiteRecord
-from bertsmith.runtime.files import claim_folder, disk_errors, holds_something, move_aside
+from bertsmith.runtime.files import claim_folder, disk_errors, is_occupied, move_to_replaced
 from bertsmith.runtime.machine import describe_machine, versions
 from bertsmith.runtime.program import runnable
 from bertsmith.training.run_folder import check_out_of_the_way
@@ -69,7 +69,7 @@ class SuiteFolder:
         self.record = new_record(options)
         check_out_of_the_way(out, {"the MODEL": options.model, "--data": options.data})
         claim_folder(out, overwrite=options.overwrite, resume=options.resume, verb=options.verb)
-        if not options.resume or not holds_something(out):
+        if not options.resume or not is_occupied(out):
             return
         if not (out / FILE).is_file():
             raise OutputError(f"--resume: {out} holds no {FILE} to go on with; give --overwrite or another --out")
@@ -81,7 +81,7 @@ class SuiteFolder:
         """Make the folder, in the place of an old one that is to be replaced; its card waits for the end."""
         out = self.options.out
         with disk_errors(out):
-            old = move_aside(out) if self.options.overwrite and out.exists() else None
+            old = move_to_replaced(out) if self.options.overwrite and out.exists() else None
             out.mkdir(parents=True, exist_ok=True)
             (out / "README.md").unlink(missing_ok=True)
             self.save()

@@ -7,10 +7,10 @@ from typing import overload
 
 from bertsmith.config.verb import Result
 from bertsmith.models.sentence_encoder import sentence_encoder
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.encoded_texts import encode
 from bertsmith.tasks.runner import Runner
-from bertsmith.tasks.text_checks import check_texts, warn_of_cuts, with_tokens
+from bertsmith.tasks.text_checks import check_texts, indices_with_tokens, warn_truncated
 
 POOLINGS = ("mean", "cls", "max")
 
@@ -40,9 +40,9 @@ def embed(
         pooling = runner.once("pooling", lambda: _pooling(runner.name))
     texts = [text] if isinstance(text, str) else list(text)
     check_texts("embed", texts)
-    places = with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no vector")
+    places = indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no vector")
     encoded = encode(runner.tokenizer, [texts[place] for place in places], None, runner.max_length)
-    warn_of_cuts(encoded, runner.max_length)
+    warn_truncated(encoded, runner.max_length)
     answers = [Embedding(given) for given in texts]
     for numbers, vectors in runner.forward("embedding")(encoded, layer=layer, pooling=pooling):
         for number, vector in zip(numbers, vectors.tolist(), strict=True):
@@ -60,5 +60,5 @@ def _pooling(name: str) -> str:
     if said not in POOLINGS:
         warn(f"{name}: its pooling is {said}, which embed does not have: the mean is taken instead")
         return POOLINGS[0]
-    say(f"pooling: {said} (the 1_Pooling of {name}; --pooling overrides it)")
+    log_info(f"pooling: {said} (the 1_Pooling of {name}; --pooling overrides it)")
     return said

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from bertsmith.config.option_names import nearest
 from bertsmith.corpus.reading.cells import is_printed_bytes, kind, printed_bytes, text_of_cell
 from bertsmith.errors import DataError, OptionError, shortened
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.label_checks import NUMBER, SEPARATOR
 from bertsmith.tasks.files.options import LabelledFileOptions, LabelledOptions
 from bertsmith.tasks.files.pair_column import second_text_column, warn_of_empty_second_texts
@@ -190,7 +190,7 @@ def rows_of(path: Path, records: Sequence[Record], columns: Columns, *, stand_in
     usual = TEXT_COLUMNS if like is None or like.text is None else (like.text, *TEXT_COLUMNS)
     text_name = find(columns.text, usual=usual, what="text", option="--text-column", position="0")
     if columns.text is None and text_name != usual[0] and like is not None:
-        say(f"{path}: the texts are in column {text_name!r}, those of {like.source} in {like.text!r}")
+        log_info(f"{path}: the texts are in column {text_name!r}, those of {like.source} in {like.text!r}")
     label_name = None
     if stand_in is None:
         label_name = find(columns.label, usual=LABEL_COLUMNS, what="label", option="--label-column", position="1")

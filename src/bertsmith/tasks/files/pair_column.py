@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertsmith.errors import DataError
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.label_checks import NUMBER
 from bertsmith.tasks.files.records import Record, names_of
 from bertsmith.tasks.files.reference import Reference
@@ -43,11 +43,11 @@ def second_text_column(
         # Numbers of JSON and Parquet are refused as texts, whatever the options say.
         can_be_text = all(isinstance(cell, str | bytes) for cell in cells if _filled(cell))
         advice = f"; --pair-column {name} makes it the second text" if can_be_text else ""
-        say(f"{path}: column {name!r} is not read, because {reason}{advice}")
+        log_info(f"{path}: column {name!r} is not read, because {reason}{advice}")
     if found is None:
         return None
     if like is None:
-        say(f"{path}: read as pairs, the second text is column {found!r}; --text-column {text} reads single texts")
+        log_info(f"{path}: read as pairs, the second text is column {found!r}; --text-column {text} reads single texts")
         return found
     if not like.of_model:
         raise DataError(
@@ -69,7 +69,7 @@ def _as_the_pairs_of(
     for name in (name for name in (like.pair, *usual) if name in present):
         if any(_filled(record.values.get(name)) for record in records):
             if name != like.pair:
-                say(f"{path}: the second texts are in column {name!r}, those of {like.source} in {like.pair!r}")
+                log_info(f"{path}: the second texts are in column {name!r}, those of {like.source} in {like.pair!r}")
             return name
     empty = f" (column {like.pair!r} is empty in every row)" if like.pair in present else ""
     raise DataError(

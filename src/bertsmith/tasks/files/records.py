@@ -19,7 +19,7 @@ from bertsmith.corpus.reading.sources import SourceFile
 from bertsmith.corpus.reading.tables import TAB, form_of_table, headers_left_out, repeats_header, rows_of_table
 from bertsmith.corpus.reading.unpacking import damaged, opened
 from bertsmith.errors import DataError, OptionError
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.text_file import decoded, ending, existing_file, json_lines
 
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -148,9 +148,9 @@ def _of_table(
 
     form = form_of_table(str(path), lines, usual=usual, asked=separator)
     if form.detected is not None:
-        say(f"{path}: {form.detected}")
+        log_info(f"{path}: {form.detected}")
     if form.separator == TAB and form.quoted:
-        say(f"{path}: quotes are taken as quoting, because every field that begins with one is a quoted field")
+        log_info(f"{path}: quotes are taken as quoting, because every field that begins with one is a quoted field")
     rows = list(rows_of_table(str(path), lines(), form))
     if not rows:
         return []

@@ -15,7 +15,7 @@ from bertsmith.corpus.reading.options import ReadingNotes
 from bertsmith.corpus.reading.sources import COMPRESSIONS, SourceFile
 from bertsmith.corpus.reading.unpacking import opened, unpacked
 from bertsmith.errors import DataError, OptionError
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 
 _MAY_BE_BROKEN = re.compile(r"\\u[dD][89a-fA-F]")
 """An escape of JSON that is half of a surrogate pair, or one of its two halves."""
@@ -56,7 +56,7 @@ def decoded(path: Path, encoding: str, *, advice: str = "give --encoding, window
     try:
         encoding, why = decided_encoding(raw, encoding)
         if why is not None:
-            say(f"{path}: {why}")
+            log_info(f"{path}: {why}")
             advice = "is the file cut off or damaged?"
         refuse_binary(str(path), raw, encoding)
         text: str = raw.decode(encoding).removeprefix("\ufeff")

@@ -13,7 +13,7 @@ from bertsmith.errors import InputError, shortened
 from bertsmith.metrics.probabilities import softmax
 from bertsmith.tasks.encoded_texts import encode
 from bertsmith.tasks.runner import Runner
-from bertsmith.tasks.text_checks import check_texts, refuse_long, with_tokens
+from bertsmith.tasks.text_checks import check_input_lengths, check_texts, indices_with_tokens
 
 GROUP = 16
 """Logits of which the highest is looked at first."""
@@ -44,7 +44,7 @@ class FilledMasks(Result):
     `warnings` say why not to rely on them, if there is a reason.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("warnings",)
+    omitted_if_none: ClassVar[tuple[str, ...]] = ("warnings",)
 
     text: str
     masks: list[MaskPrediction]
@@ -66,9 +66,9 @@ def fill_mask(runner: Runner, text: str | list[str], top_k: int = 5) -> FilledMa
     texts = [text] if isinstance(text, str) else list(text)
     check_texts("fill-mask", texts)
     tokenizer, mask = runner.tokenizer, int(runner.tokenizer.mask_token_id)
-    places = with_tokens(tokenizer, [(given,) for given in texts], "text", lacking="no answer")
+    places = indices_with_tokens(tokenizer, [(given,) for given in texts], "text", lacking="no answer")
     encoded = encode(tokenizer, [texts[place] for place in places], None, runner.max_length)
-    refuse_long(encoded, "fill-mask", runner.max_length)
+    check_input_lengths(encoded, "fill-mask", runner.max_length)
     for place, ids in zip(places, encoded.input_ids, strict=True):
         if mask not in ids:
             raise InputError(f"fill-mask: no {tokenizer.mask_token} in the text {shortened(texts[place])!r}")

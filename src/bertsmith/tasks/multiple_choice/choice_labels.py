@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.errors import DataError
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.reference import Reference
 
 FROM_0, FROM_1, KEYS, LETTERS, TEXTS = "from 0", "from 1", "keys", "letters", "texts"
@@ -105,13 +105,13 @@ def _form_of_positions(
         return FROM_0
     if FROM_0 not in fitting:
         last = next(row for row in rows if row.index(FROM_0) is None)
-        say(
+        log_info(
             f"{path}: the labels are positions counted from 1: none is 0, and {last.label!r} is the last of "
             f"{len(last.choices)} choices ({last.where.removeprefix(f'{path}: ')})"
         )
         return FROM_1
     if like is not None and like.choice_labels in POSITIONS:
-        say(f"{path}: the labels are taken as positions counted {like.choice_labels}, as in {like.source}")
+        log_info(f"{path}: the labels are taken as positions counted {like.choice_labels}, as in {like.source}")
         return str(like.choice_labels)
     found = "no label is 0 and none is the number of choices, so positions may count from 0 or from 1"
     if columns_from == 1 and len(rows) > 1:

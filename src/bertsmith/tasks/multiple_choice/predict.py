@@ -11,7 +11,7 @@ from bertsmith.errors import InputError
 from bertsmith.tasks.multiple_choice.encoding import encode_choices
 from bertsmith.tasks.multiple_choice.task import probabilities
 from bertsmith.tasks.runner import Runner
-from bertsmith.tasks.text_checks import check_texts, warn_of_cuts, with_tokens
+from bertsmith.tasks.text_checks import check_texts, indices_with_tokens, warn_truncated
 
 NAME = "multiple-choice"
 
@@ -62,11 +62,11 @@ def choose(
     length = runner.row_length(NAME, max_length)
     answers = [Choice(asked) for asked in prompts]
     questions = [(asked, *offered) for asked, offered in zip(prompts, given, strict=True)]
-    places = with_tokens(runner.tokenizer, questions, "question", lacking="no choice")
+    places = indices_with_tokens(runner.tokenizer, questions, "question", lacking="no choice")
     if places:
         asked, offered = [prompts[place] for place in places], [given[place] for place in places]
         encoded = encode_choices(runner.tokenizer, asked, offered, max_length=length)
-        warn_of_cuts(encoded, length, "prompts with their choices")
+        warn_truncated(encoded, length, "prompts with their choices")
         outputs = runner.head_outputs(head, encoded)
         for place, scores, cut in zip(places, outputs, encoded.truncated_tokens, strict=True):
             index, shares = int(scores.argmax()), probabilities(scores, head.temperature)

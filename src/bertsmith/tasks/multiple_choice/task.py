@@ -18,7 +18,7 @@ from bertsmith.errors import ModelError, OptionError
 from bertsmith.metrics.classification import accuracy
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.probabilities import log_softmax, softmax
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.reference import Reference
@@ -29,10 +29,10 @@ from bertsmith.tasks.values import (
     MISSING_LOGIT,
     SINGLE_LABEL,
     Batch,
+    ComparisonItem,
     Decisions,
     Ints,
-    Item,
-    Judged,
+    LabelledPrediction,
     Logits,
     ModelOutputs,
     TaskOptions,
@@ -80,7 +80,7 @@ class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
             raise OptionError(
                 f"--problem-type {options.problem_type}: {name} chooses one of several texts; leave it out"
             )
-        return cls().with_temperature_of(config, name)
+        return cls().with_model_temperature(config, name)
 
     def config_values(self) -> dict[str, Any]:
         """Nothing: a model scores any number of choices."""
@@ -121,15 +121,15 @@ class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
         """The questions."""
         return read_questions(path, columns, stand_in=0)
 
-    def items(self, examples: Sequence[Question]) -> Iterator[Item]:
+    def items(self, examples: Sequence[Question]) -> Iterator[ComparisonItem]:
         """The prompt with its choices, and the index of the right one."""
         for question in examples:
-            yield Item((question.prompt, *question.choices), str(question.label), question.place)
+            yield ComparisonItem((question.prompt, *question.choices), str(question.label), question.place)
 
     def predictions(self, examples: Sequence[Question], outputs: Scores) -> Iterator[str]:
         """JSON lines: the prompt, the index of the right choice, and the answer of `choose`."""
         if examples[0].form == FROM_1 and all(example.label < len(example.choices) - 1 for example in examples):
-            say("score cannot see that these labels count from 1; with --labels-from 1 it gives the same figures")
+            log_info("score cannot see that these labels count from 1; with --labels-from 1 it gives the same figures")
         for example, scores in zip(examples, outputs, strict=True):
             index, shares = int(scores.argmax()), probabilities(scores, self.temperature)
             answer = {"choice": example.choices[index], "index": index, "probabilities": shares}
@@ -208,13 +208,15 @@ class MultipleChoice(Task[Question, EncodedChoices, Ints, Scores]):
         """The loss of an example."""
         return "loss"
 
-    def judged(self, examples: Sequence[Question], outputs: Scores, targets: Ints) -> Iterator[Judged]:
+    def labelled_predictions(
+        self, examples: Sequence[Question], outputs: Scores, targets: Ints
+    ) -> Iterator[LabelledPrediction]:
         """The choices; the loss is in nats."""
         for example, scores in zip(examples, outputs, strict=True):
             index, shares = int(scores.argmax()), probabilities(scores, self.temperature)
             loss = -float(log_softmax((scores / self.temperature).astype(np.float64))[example.label])
             true, said = (f"{number}: {example.choices[number]}" for number in (example.label, index))
-            yield Judged(true, said, index != example.label, loss, shares[index])
+            yield LabelledPrediction(true, said, index != example.label, loss, shares[index])
 
 
 TASK = MultipleChoice

@@ -9,7 +9,7 @@ from bertsmith.config.verb import Result
 from bertsmith.metrics.probabilities import softmax
 from bertsmith.tasks.encoded_texts import encode
 from bertsmith.tasks.runner import Runner
-from bertsmith.tasks.text_checks import check_texts, refuse_long, with_tokens
+from bertsmith.tasks.text_checks import check_input_lengths, check_texts, indices_with_tokens
 
 LABELS = ("IsNext", "NotNext")
 
@@ -21,7 +21,7 @@ class NextSentence(Result):
     All is None if A or B has no token. `warnings` say why not to rely on it, if there is a reason.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("warnings",)
+    omitted_if_none: ClassVar[tuple[str, ...]] = ("warnings",)
 
     is_next_probability: float | None = None
     label: str | None = None
@@ -37,8 +37,8 @@ def next_sentence(runner: Runner, a: str, b: str) -> NextSentence:
     run = runner.forward("next-sentence")
     check_texts("next-sentence", [a, b])
     encoded = encode(runner.tokenizer, [a], [b], runner.max_length)
-    refuse_long(encoded, "next-sentence", runner.max_length)
-    if not with_tokens(runner.tokenizer, [(a, b)], "pair", lacking="no label"):
+    check_input_lengths(encoded, "next-sentence", runner.max_length)
+    if not indices_with_tokens(runner.tokenizer, [(a, b)], "pair", lacking="no label"):
         return NextSentence(warnings=runner.doubts("nsp"))
     ((_, (logits,)),) = run(encoded)
     return NextSentence(float(softmax(logits)[0]), LABELS[int(logits.argmax())], logits.tolist(), runner.doubts("nsp"))

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 
 AGREEMENT = 0.95
 """The share of the answers that tell two rules apart which must speak for a rule other than characters."""
@@ -151,7 +151,7 @@ def _by_one_rule(where: str, answers: Sequence[PlacedAnswer]) -> list[Span | Non
             rule, spans, gain = other, found, right - lost
     if rule is not CHARACTERS:
         by_rule, by_characters = (sum(side[number] is not None for number in voters) for side in (spans, plain))
-        say(
+        log_info(
             f"{where}: the offsets are read as {rule.words}: so {by_rule:,} of {len(voters):,} answers are at their "
             f"offset, as characters {by_characters:,}"
         )

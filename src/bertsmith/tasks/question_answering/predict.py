@@ -11,7 +11,7 @@ from bertsmith.errors import InputError
 from bertsmith.tasks.question_answering.answers import CANDIDATES
 from bertsmith.tasks.question_answering.encoding import encode_questions
 from bertsmith.tasks.runner import Runner
-from bertsmith.tasks.text_checks import check_texts, warn_of_cuts
+from bertsmith.tasks.text_checks import check_texts, warn_truncated
 
 NAME = "question-answering"
 
@@ -36,7 +36,7 @@ class Answer(Result):
     blank line in the place of a question has the answer None, without a span.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("candidates",)
+    omitted_if_none: ClassVar[tuple[str, ...]] = ("candidates",)
 
     answer: str | None = None
     start: int | None = None
@@ -95,7 +95,7 @@ def answer(
     threshold = head.threshold if no_answer_threshold is None else no_answer_threshold
     length = runner.row_length(NAME, max_length)
     inputs = encode_questions(runner.tokenizer, questions, contexts, length)
-    warn_of_cuts(inputs, length, "questions")
+    warn_truncated(inputs, length, "questions")
     outputs = runner.head_outputs(head, inputs)
     answers = []
     for number, text in enumerate(contexts):

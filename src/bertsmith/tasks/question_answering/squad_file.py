@@ -21,7 +21,7 @@ from typing import Any
 
 from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError, OptionError, shortened
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.printed_lists import value_in_text
 from bertsmith.tasks.files.records import DATA_SET, form_of, is_table
@@ -108,7 +108,7 @@ def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion
     ]
     others = sorted({*names} - {CONTEXTS[0]})
     if others:
-        say(f"{path}: the contexts are read from {' and '.join(map(repr, others))}")
+        log_info(f"{path}: the contexts are read from {' and '.join(map(repr, others))}")
     given: list[PlacedAnswer] = []
     owners: list[int] = []
     for number, (each, context) in enumerate(zip(found, contexts, strict=True)):
@@ -164,7 +164,7 @@ def _questions(path: Path, columns: Columns) -> list[_Found]:
     if not found:
         raise DataError(f"{path}: no question in this file")
     if numbered:
-        say(
+        log_info(
             f"{path}: no id in {len(numbered):,} of {len(found):,} questions; the number of each in the file, from 1, "
             "is its id"
         )
@@ -232,7 +232,7 @@ def _of_records(path: Path, form: str, columns: Columns) -> _Objects:
             empty += any(fields.get(name) == [] for name in ANSWERS)
         yield fields, record.place, fields, record.place
     if empty:
-        say(
+        log_info(
             f"{path}: the cell of the answer is empty in {empty:,} of {len(records):,} questions; they count as "
             "questions without an answer"
         )

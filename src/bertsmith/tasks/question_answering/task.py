@@ -17,7 +17,7 @@ import numpy as np
 
 from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.metrics import squad
-from bertsmith.metrics.measurements import OfSums
+from bertsmith.metrics.measurements import SumMeasurement
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.encoded_texts import padded
 from bertsmith.tasks.files.labelled_file import Columns
@@ -28,9 +28,9 @@ from bertsmith.tasks.values import (
     MISSING_LOGIT,
     SINGLE_LABEL,
     Batch,
+    ComparisonItem,
     Ints,
-    Item,
-    Judged,
+    LabelledPrediction,
     Logits,
     ModelOutputs,
     TaskOptions,
@@ -81,7 +81,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
 
     def with_threshold(self, threshold: float) -> QuestionAnswering:
         """The task that leaves questions unanswered whose probability of no answer is above this."""
-        return self.with_chosen({NO_ANSWER_THRESHOLD: threshold})
+        return self.with_fitted_values({NO_ANSWER_THRESHOLD: threshold})
 
     @property
     def threshold(self) -> float:
@@ -114,15 +114,15 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
             "its context does not answer, which is a label; leave the option out"
         )
 
-    def learnable(self, examples: Sequence[ContextQuestion]) -> list[ContextQuestion]:
+    def trainable_examples(self, examples: Sequence[ContextQuestion]) -> list[ContextQuestion]:
         """Those without answers, and those with an answer in their context."""
         return [example for example in examples if example.span is not None or not example.answers]
 
-    def items(self, examples: Sequence[ContextQuestion]) -> Iterator[Item]:
+    def items(self, examples: Sequence[ContextQuestion]) -> Iterator[ComparisonItem]:
         """The question with its context, and the first of the answers."""
         for example in examples:
             answer = example.answers[0] if example.answers else ""
-            yield Item((example.question, example.context), answer, example.place)
+            yield ComparisonItem((example.question, example.context), answer, example.place)
 
     def quantity(self, examples: Sequence[ContextQuestion]) -> tuple[str, list[float]]:
         """Words of the first answer."""
@@ -196,7 +196,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
         answered = outputs.no_answer <= self.threshold
         return {name: text if said else "" for (name, text), said in zip(best.items(), answered, strict=True)}
 
-    def settled(self, outputs: Answers, targets: Sequence[ContextQuestion]) -> QuestionAnswering:
+    def with_tuned_thresholds(self, outputs: Answers, targets: Sequence[ContextQuestion]) -> QuestionAnswering:
         """The task with the threshold that F1 is highest with; 1 if every question has an answer.
 
         It is half-way to the next probability above, so that rounding in a different batch changes nothing.
@@ -221,7 +221,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
         """F1 of words."""
         return "f1"
 
-    def measure(self, outputs: Answers, targets: Sequence[ContextQuestion]) -> dict[str, OfSums]:
+    def measure(self, outputs: Answers, targets: Sequence[ContextQuestion]) -> dict[str, SumMeasurement]:
         """`f1` and `exact_match`, from 0 to 100; with questions without an answer also those of either kind."""
         found = squad.measure(squad.question_scores(targets, self.texts(targets, outputs)))
         return {"f1": found["f1"]} | found
@@ -245,9 +245,9 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
         """The part that an answer lacks; of two answers that lack as much the more probable one is worse."""
         return "1 - F1"
 
-    def judged(
+    def labelled_predictions(
         self, examples: Sequence[ContextQuestion], outputs: Answers, targets: Sequence[ContextQuestion]
-    ) -> Iterator[Judged]:
+    ) -> Iterator[LabelledPrediction]:
         """The answers; the probability is as `answer` gives it."""
         texts = self.texts(examples, outputs)
         scores = squad.question_scores(examples, texts)
@@ -256,7 +256,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
             share = found[0][2] if found and nothing <= self.threshold else nothing
             true = " / ".join(dict.fromkeys(example.answers)) or NO_ANSWER
             wrong, lacking = not scores.exact[number], 1 - float(scores.f1[number])
-            yield Judged(true, texts[example.id] or NO_ANSWER, wrong, lacking, share)
+            yield LabelledPrediction(true, texts[example.id] or NO_ANSWER, wrong, lacking, share)
 
 
 TASK = QuestionAnswering

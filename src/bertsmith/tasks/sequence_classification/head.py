@@ -9,11 +9,11 @@ from torch.nn import functional
 
 from bertsmith.tasks.losses import (
     TaskLosses,
+    binary_logits,
     soft_losses,
     sum_of_weights,
     weighted_loss_sum,
     weighted_sum,
-    with_opposite,
 )
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION
 
@@ -48,7 +48,7 @@ class SequenceLosses(TaskLosses):
         if self.task.problem_type == REGRESSION:
             return functional.mse_loss(student, soft, reduction="sum")
         if self.task.problem_type == MULTI_LABEL:
-            return soft_losses(with_opposite(student), with_opposite(soft), temperature).sum()
+            return soft_losses(binary_logits(student), binary_logits(soft), temperature).sum()
         return weighted_sum(soft_losses(student, soft, temperature), targets.long(), self.class_weights)
 
 

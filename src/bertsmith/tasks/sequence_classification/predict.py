@@ -11,7 +11,7 @@ from bertsmith.tasks.encoded_texts import encode
 from bertsmith.tasks.files.reference import text_columns_of
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
-from bertsmith.tasks.text_checks import check_texts, warn_of_cuts, with_tokens
+from bertsmith.tasks.text_checks import check_texts, indices_with_tokens, warn_truncated
 
 NAME = "sequence-classification"
 
@@ -24,7 +24,7 @@ class Classification(Result):
     None then. A text without a token has no label: `label`, `probabilities` and `value` are None.
     """
 
-    left_out_if_none: ClassVar[tuple[str, ...]] = ("labels",)
+    omitted_if_none: ClassVar[tuple[str, ...]] = ("labels",)
     text: str
     label: str | None = None
     probabilities: dict[str, float] | None = None
@@ -66,11 +66,11 @@ def classify(
     none: list[str] | None = [] if head.problem_type == MULTI_LABEL else None
     answers = [Classification(given, labels=none) for given in texts]
     # A second text may be empty, as in labelled files.
-    places = with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no label")
+    places = indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no label")
     if places:
         second = None if pairs is None else [pairs[place] for place in places]
         encoded = encode(runner.tokenizer, [texts[place] for place in places], second, length)
-        warn_of_cuts(encoded, length)
+        warn_truncated(encoded, length)
         decoded = head.answers(runner.head_outputs(head, encoded))
         for place, item, cut in zip(places, decoded, encoded.truncated_tokens, strict=True):
             answers[place] = Classification(texts[place], truncated_tokens=cut, **item)

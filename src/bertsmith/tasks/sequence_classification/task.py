@@ -31,16 +31,16 @@ from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, R
 from bertsmith.tasks.values import (
     SINGLE_LABEL,
     Batch,
+    ComparisonItem,
+    ConfusionCounts,
     Decisions,
     Ints,
-    Item,
-    Judged,
+    LabelledPrediction,
     Logits,
     ModelOutputs,
-    Tally,
     TaskOptions,
     Tokenizer,
-    tally_of_pairs,
+    count_confusions,
 )
 
 NO_LABEL = "(none)"
@@ -55,12 +55,12 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
     called = "classification head"
     config_keys = (TEXT_COLUMNS_KEY,)
     lower_is_better = LOWER_IS_BETTER
-    may_be_negative = MAY_BE_NEGATIVE
+    signed_metrics = MAY_BE_NEGATIVE
 
     def __init__(self, labels: Sequence[str] = (), problem_type: str = SINGLE_LABEL) -> None:
         super().__init__(labels, problem_type)
-        self.several_labels, self.predicts_numbers = problem_type == MULTI_LABEL, problem_type == REGRESSION
-        self.has_probabilities = self.weighs_classes = problem_type == SINGLE_LABEL
+        self.is_multi_label, self.is_regression = problem_type == MULTI_LABEL, problem_type == REGRESSION
+        self.has_probabilities = self.supports_class_weights = problem_type == SINGLE_LABEL
 
     # Labels
 
@@ -80,7 +80,7 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
         if (chosen == REGRESSION) != (config.num_labels == 1):
             raise OptionError(f"--problem-type {chosen}: {name} has {config.num_labels} outputs")
         labels = [] if chosen == REGRESSION else [config.id2label[number] for number in range(len(config.id2label))]
-        return cls(labels, chosen).with_temperature_of(config, name)
+        return cls(labels, chosen).with_model_temperature(config, name)
 
     def config_values(self) -> dict[str, Any]:
         """The labels and the problem type."""
@@ -99,7 +99,7 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
 
     def label_counts(self, examples: Sequence[Row]) -> Mapping[str, int]:
         """Texts of each label."""
-        if self.predicts_numbers:
+        if self.is_regression:
             return {}
         counts = Counter(name for row in examples for name in self._names(row))
         return {label: counts[label] for label in self.labels}
@@ -111,7 +111,7 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
 
     def label_warnings(self, counts: Mapping[str, int], targets: Targets, options: TaskOptions) -> Iterable[str]:
         """Also of numbers that may not be classes, and of sets with at most one label."""
-        most = int(targets.sum(axis=1).max()) if self.several_labels else None
+        most = int(targets.sum(axis=1).max()) if self.is_multi_label else None
         return label_warnings(counts, may_be_numbers=self._may_be_numbers(options), labels_per_text=most)
 
     def _may_be_numbers(self, options: TaskOptions) -> bool:
@@ -119,7 +119,7 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
 
     def warn_of_spellings(self, examples: Sequence[Row], where: str) -> None:
         """Numbers and truth values."""
-        if self.predicts_numbers:
+        if self.is_regression:
             return
         merged = self._class_names.merged(name for row in examples for name in spellings(row, self.problem_type))
         if merged is not None:
@@ -145,25 +145,25 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
     def read_unlabelled(self, path: Path, columns: Columns) -> list[Row]:
         """The rows, of pairs if the training file has pairs."""
         stand_in: Label = 0
-        if not self.predicts_numbers:
+        if not self.is_regression:
             stand_in = self.labels[0] if self.problem_type == SINGLE_LABEL else ()
         return read_rows(path, columns, stand_in=stand_in)
 
-    def items(self, examples: Sequence[Row]) -> Iterator[Item]:
+    def items(self, examples: Sequence[Row]) -> Iterator[ComparisonItem]:
         """The text or the pair, and the label."""
         for row in examples:
             texts = (row.text,) if row.pair is None else (row.text, row.pair)
-            label = str(row.label) if self.predicts_numbers else SEPARATOR.join(self._names(row))
-            yield Item(texts, label, row.place)
+            label = str(row.label) if self.is_regression else SEPARATOR.join(self._names(row))
+            yield ComparisonItem(texts, label, row.place)
 
     def quantity(self, examples: Sequence[Row]) -> tuple[str, list[float]] | None:
         """The numbers of regression."""
-        return ("label", [row.number(" for regression") for row in examples]) if self.predicts_numbers else None
+        return ("label", [row.number(" for regression") for row in examples]) if self.is_regression else None
 
     def predictions(self, examples: Sequence[Row], outputs: Logits) -> Iterator[str]:
         """JSON lines: the text, its label in the file, and the answer of `classify`."""
         for row, answer in zip(examples, self.answers(outputs), strict=True):
-            label = row.label_set if self.several_labels else row.label
+            label = row.label_set if self.is_multi_label else row.label
             yield json.dumps({"text": row.text, "gold": label, **answer}, ensure_ascii=False)
 
     # Encoding
@@ -237,40 +237,42 @@ class SequenceClassification(Task[Row, Encoded, Targets, Logits]):
     @property
     def error(self) -> str:
         """The loss of a text, or the distance of two numbers."""
-        return "difference" if self.predicts_numbers else "loss"
+        return "difference" if self.is_regression else "loss"
 
-    def judged(self, examples: Sequence[Row], outputs: Logits, targets: Targets) -> Iterator[Judged]:
+    def labelled_predictions(
+        self, examples: Sequence[Row], outputs: Logits, targets: Targets
+    ) -> Iterator[LabelledPrediction]:
         """The label, or the labels, or the number; the loss is in nats."""
-        if self.predicts_numbers:
+        if self.is_regression:
             for true, said in zip(targets.tolist(), outputs[:, 0].tolist(), strict=True):
-                yield Judged(f"{true:.4g}", f"{said:.4g}", True, abs(said - true))
+                yield LabelledPrediction(f"{true:.4g}", f"{said:.4g}", True, abs(said - true))
             return
         losses = self._losses((outputs / self.temperature).astype(np.float64), targets)
         for row, answer, loss in zip(examples, self.answers(outputs), losses.tolist(), strict=True):
             true = self._names(row)
-            said = tuple(answer["labels"]) if self.several_labels else (answer["label"],)
-            share = None if self.several_labels else answer["probabilities"][said[0]]
+            said = tuple(answer["labels"]) if self.is_multi_label else (answer["label"],)
+            share = None if self.is_multi_label else answer["probabilities"][said[0]]
             shown = [SEPARATOR.join(names) or NO_LABEL for names in (true, said)]
-            yield Judged(shown[0], shown[1], set(true) != set(said), loss, share)
+            yield LabelledPrediction(shown[0], shown[1], set(true) != set(said), loss, share)
 
     def _losses(self, logits: npt.NDArray[np.float64], targets: Targets) -> npt.NDArray[np.float64]:
         """float64 of [texts], in nats."""
-        if self.several_labels:
+        if self.is_multi_label:
             found: npt.NDArray[np.float64] = binary_cross_entropies(logits, targets).sum(axis=1)
         else:
             found = -log_softmax(logits)[np.arange(len(logits)), targets.astype(np.int64)]
         return found
 
-    def tally(self, outputs: Logits, targets: Targets) -> Tally | None:
+    def confusion_counts(self, outputs: Logits, targets: Targets) -> ConfusionCounts | None:
         """Of texts; a text of several labels has no pair of them. None for numbers."""
-        if self.predicts_numbers:
+        if self.is_regression:
             return None
-        if self.several_labels:
+        if self.is_multi_label:
             said, true = label_probabilities(outputs) > THRESHOLD, targets > 0
             sums = zip((said & true).sum(0), said.sum(0), true.sum(0), strict=True)
-            return Tally(dict(zip(self.labels, (Counts(*map(int, each)) for each in sums), strict=True)), {})
+            return ConfusionCounts(dict(zip(self.labels, (Counts(*map(int, each)) for each in sums), strict=True)), {})
         names = ([self.labels[int(number)] for number in side] for side in (targets, outputs.argmax(axis=1)))
-        return tally_of_pairs(in_order(self.labels), Counter(zip(*names, strict=True)))
+        return count_confusions(in_order(self.labels), Counter(zip(*names, strict=True)))
 
 
 TASK = SequenceClassification

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from bertsmith.errors import DataError, shortened
 from bertsmith.metrics.entities import Scheme, bioes_of, parse_tag
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 
 _BLANKS = re.compile(r"[ ]+")
 DOCUMENT = "-DOCSTART-"
@@ -112,7 +112,7 @@ def read_sentences(
     if comments:
         first = ("\t" if comments[0].tabs else " ").join(comments[0].columns)
         count = f"{len(comments):,} comment lines are" if len(comments) > 1 else "1 comment line is"
-        say(f"{path}: {count} skipped, the first is line {comments[0].number}: {shortened(first)!r}")
+        log_info(f"{path}: {count} skipped, the first is line {comments[0].number}: {shortened(first)!r}")
     return sentences
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bertsmith.config.option_names import nearest
 from bertsmith.errors import DataError, OptionError
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.tasks.token_classification.conll_file import Sentence, numbered_lines
 
 NAMES = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -103,7 +103,7 @@ def read_conllu(
         raise DataError(f"{path}: no word in this file")
     _check_has_text(path, sentences)
     tags = "" if stand_in is not None else f", tags from {names[tag_at].upper()}"
-    say(f"{path}: CoNLL-U, words from {names[word_at].upper()}{tags}{_counted(left_out)}")
+    log_info(f"{path}: CoNLL-U, words from {names[word_at].upper()}{tags}{_counted(left_out)}")
     return sentences
 
 

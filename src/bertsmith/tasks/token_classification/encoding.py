@@ -95,7 +95,7 @@ def _spans(offsets: Ints, room: int) -> list[tuple[int, int]]:
         start = min(max(half, start + 1), end)
 
 
-def pieces_of_words(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> Iterator[Pieces]:
+def tokenize_words(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]]) -> Iterator[Pieces]:
     """The pieces of each word, sentence by sentence; each word is read by itself, as between white space."""
     unknown = [int(tokenizer.unk_token_id)]
     for at in range(0, len(sentences), AT_ONCE):

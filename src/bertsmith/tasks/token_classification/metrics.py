@@ -9,13 +9,13 @@ import numpy as np
 
 from bertsmith.metrics import entities
 from bertsmith.metrics.entities import Counts, parse_tag
-from bertsmith.metrics.measurements import OfSums
-from bertsmith.tasks.values import Tally, tally_of_pairs
+from bertsmith.metrics.measurements import SumMeasurement
+from bertsmith.tasks.values import ConfusionCounts, count_confusions
 
 Tags = Sequence[Sequence[str]]
 
 
-def measured(true: Tags, predicted: Tags, *, plain: bool) -> dict[str, OfSums]:
+def measured(true: Tags, predicted: Tags, *, plain: bool) -> dict[str, SumMeasurement]:
     """`f1`, `precision`, `recall` of entities and `accuracy` of words; of plain labels only `accuracy`."""
     of_words = {"accuracy": entities.token_accuracy(true, predicted)}
     if plain:
@@ -24,12 +24,12 @@ def measured(true: Tags, predicted: Tags, *, plain: bool) -> dict[str, OfSums]:
     return {"f1": found["f1"]} | found | of_words
 
 
-def tally_of_words(true: Tags, predicted: Tags, labels: Sequence[str]) -> Tally:
+def word_confusion_counts(true: Tags, predicted: Tags, labels: Sequence[str]) -> ConfusionCounts:
     """The plain labels of words."""
-    return tally_of_pairs(labels, _pairs(true, predicted), "words")
+    return count_confusions(labels, _pairs(true, predicted), "words")
 
 
-def tally_of_entities(true: Tags, predicted: Tags, types: Iterable[str]) -> Tally:
+def entity_confusion_counts(true: Tags, predicted: Tags, types: Iterable[str]) -> ConfusionCounts:
     """The entities of each type; the pairs are of words, by the types of their entities."""
     sums = {type_: np.zeros(3, dtype=np.int64) for type_ in sorted(types)}
     for sentence in entities.count(true, predicted):
@@ -37,7 +37,7 @@ def tally_of_entities(true: Tags, predicted: Tags, types: Iterable[str]) -> Tall
             sums[type_] += counts
     types_of = ([[_type(tag) for tag in tags] for tags in side] for side in (true, predicted))
     pairs = _pairs(*types_of)
-    return Tally({type_: Counts(*map(int, each)) for type_, each in sums.items()}, pairs, "words")
+    return ConfusionCounts({type_: Counts(*map(int, each)) for type_, each in sums.items()}, pairs, "words")
 
 
 def _pairs(true: Tags, predicted: Tags) -> Counter[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import overload
 
 from bertsmith.config.verb import Result
 from bertsmith.tasks.runner import Runner
-from bertsmith.tasks.text_checks import check_texts, warn_of_cuts, with_tokens
+from bertsmith.tasks.text_checks import check_texts, indices_with_tokens, warn_truncated
 from bertsmith.tasks.token_classification.encoding import encode_words
 from bertsmith.tasks.words_of_text import Pieces, words_of_text
 
@@ -49,7 +49,7 @@ def tag(runner: Runner, text: str | list[str], *, max_length: int | None = None)
     head = runner.task(NAME)
     length = runner.row_length(NAME, max_length)
     answers = [Tagging(given, []) for given in texts]
-    with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no label")
+    indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no label")
     pieces: list[Pieces] = []
     places: list[tuple[int, list[tuple[int, int]]]] = []
     for number, (words, spans) in enumerate(words_of_text(runner.tokenizer, texts)):
@@ -58,7 +58,7 @@ def tag(runner: Runner, text: str | list[str], *, max_length: int | None = None)
             places.append((number, spans))
     if pieces:
         inputs = encode_words(runner.tokenizer, iter(pieces), length)
-        warn_of_cuts(inputs, length)
+        warn_truncated(inputs, length)
         outputs = runner.head_outputs(head, inputs)
         for (number, spans), found in zip(places, head.spans(outputs), strict=True):
             for span in found:

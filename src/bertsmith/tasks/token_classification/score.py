@@ -11,7 +11,7 @@ from bertsmith.errors import OptionError
 from bertsmith.metrics import entities
 from bertsmith.metrics.resampling import intervals
 from bertsmith.reporting.numbers import counted
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.score_options import FileScoring, ScoreOptions
 from bertsmith.tasks.scoring import Scores
@@ -73,7 +73,7 @@ def _entities(true: int, predicted: int) -> str:
 def score(options: ScoreOptions) -> EntityScores:
     """The figures of entities and words; of plain labels only the `accuracy` of words."""
     true, predicted, kind, why = read_scored(options.gold, options.predictions, Columns.of(options))
-    say(f"labels: {kind} ({why})")
+    log_info(f"labels: {kind} ({why})")
     plain = kind == "plain"
     check_same_tokens(true, options.gold, predicted, path=options.predictions)
     true_tags, predicted_tags = ([sentence.tags for sentence in side] for side in (true, predicted))
@@ -86,7 +86,7 @@ def score(options: ScoreOptions) -> EntityScores:
     scheme = options.scheme
     if scheme is None:
         scheme = entities.recognise(true_tags)
-        say(f"scheme: {scheme}, by the tags of {options.gold}")
+        log_info(f"scheme: {scheme}, by the tags of {options.gold}")
     check_scheme(true, options.gold, scheme)
     check_scheme(predicted, options.predictions, scheme)
     counts = entities.count(true_tags, predicted_tags, scheme if options.strict else "lenient")

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from bertsmith.errors import DataError, OptionError
 from bertsmith.metrics.entities import are_plain, bioes_of, hyphenated, parse_tag
-from bertsmith.runtime.console import say, warn
+from bertsmith.runtime.console import log_info, warn
 from bertsmith.tasks.files.text_file import decoded
 from bertsmith.tasks.token_classification.conll_file import Sentence
 
@@ -88,7 +88,7 @@ def of_kind(sentences: Sequence[Sentence], kind: LabelsAre) -> list[Sentence]:
     if in_bioes is not None:
         scheme, spellings = in_bioes
         changed = sorted({f"{tag[0]} as {new[0]}" for tag, new in spellings.items() if new != tag})
-        say(f"{sentences[0].file}: tags in {scheme} are read as BIOES: {', '.join(changed)}")
+        log_info(f"{sentences[0].file}: tags in {scheme} are read as BIOES: {', '.join(changed)}")
         return [replace(each, tags=[spellings[tag] for tag in each.tags]) for each in sentences]
     for where, tag in _places(sentences):
         if parse_tag(tag) is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bertsmith.corpus.reading.cells import kind
 from bertsmith.errors import DataError, OptionError
-from bertsmith.runtime.console import say
+from bertsmith.runtime.console import log_info
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.files.records import DATA_SET, form_of
 from bertsmith.tasks.files.text_file import decoded, decoded_predictions, ending, existing_file
@@ -125,7 +125,9 @@ def _has_shape_of_conllu(path: Path, text: str) -> bool:
     """Whether columns are those of CoNLL-U, which is printed, as the ending of the file does not say so."""
     found = conllu_file.has_shape(text)
     if found:
-        say(f"{path}: has the ten columns of CoNLL-U and is read as such; --format conll reads its columns by number")
+        log_info(
+            f"{path}: has the ten columns of CoNLL-U and is read as such; --format conll reads its columns by number"
+        )
     return found
 
 

@@ -20,13 +20,13 @@ import numpy as np
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.metrics import entities
 from bertsmith.metrics.entities import Scheme, parse_tag
-from bertsmith.metrics.measurements import OfSums
+from bertsmith.metrics.measurements import SumMeasurement
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.encoded_texts import padded
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.token_classification.answers import Span, Tagged, entities_of, spans_of
 from bertsmith.tasks.token_classification.conll_file import Sentence
-from bertsmith.tasks.token_classification.encoding import EncodedWords, encode_words, pieces_of_words
+from bertsmith.tasks.token_classification.encoding import EncodedWords, encode_words, tokenize_words
 from bertsmith.tasks.token_classification.labels import (
     Targets,
     bio,
@@ -35,20 +35,20 @@ from bertsmith.tasks.token_classification.labels import (
     labels_to_learn,
     targets_of,
 )
-from bertsmith.tasks.token_classification.metrics import measured, tally_of_entities, tally_of_words
+from bertsmith.tasks.token_classification.metrics import entity_confusion_counts, measured, word_confusion_counts
 from bertsmith.tasks.token_classification.tag_kinds import LABELS_ARE, LabelsAre, kind_line, looks_like
 from bertsmith.tasks.token_classification.tagged_file import read_tagged
 from bertsmith.tasks.values import (
     IGNORED,
     SINGLE_LABEL,
     Batch,
+    ComparisonItem,
+    ConfusionCounts,
     Decisions,
     Ints,
-    Item,
-    Judged,
+    LabelledPrediction,
     Logits,
     ModelOutputs,
-    Tally,
     TaskOptions,
     Tokenizer,
 )
@@ -64,9 +64,9 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
     pipeline_tag = "token-classification"
     called = "tagging head"
     config_keys = (LABELS_ARE,)
-    decides = "words"
+    decision_unit = "words"
     tables = ("jsonl", "parquet")
-    has_probabilities = weighs_classes = True
+    has_probabilities = supports_class_weights = True
 
     def __init__(
         self, labels: Sequence[str] = (), problem_type: str = "", *, labels_are: LabelsAre | None = None
@@ -119,7 +119,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
                 f'others are; if they are plain labels, write "{LABELS_ARE}": "plain" into its config.json, or give '
                 "--labels-are plain to evaluate and compare"
             )
-        return task.with_temperature_of(config, name)
+        return task.with_model_temperature(config, name)
 
     @property
     def classes(self) -> list[str]:
@@ -161,11 +161,11 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         """The sentences; files of columns need only the column of the tokens."""
         return read_tagged(path, columns, stand_in=self.labels[0])
 
-    def items(self, examples: Sequence[Sentence]) -> Iterator[Item]:
+    def items(self, examples: Sequence[Sentence]) -> Iterator[ComparisonItem]:
         """The tokens as one text, and the tags."""
         for sentence in examples:
             place = f"{sentence.unit} {sentence.lines[0]}"
-            yield Item((" ".join(sentence.tokens),), " ".join(sentence.tags), place)
+            yield ComparisonItem((" ".join(sentence.tokens),), " ".join(sentence.tags), place)
 
     def predictions(self, examples: Sequence[Sentence], outputs: Tagged) -> Iterator[str]:
         """CoNLL columns: token, tag of the file, predicted tag (conlleval's form).
@@ -186,7 +186,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
 
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Sentence], max_length: int) -> EncodedWords:
         """The words of each sentence."""
-        words = pieces_of_words(tokenizer, [sentence.tokens for sentence in examples])
+        words = tokenize_words(tokenizer, [sentence.tokens for sentence in examples])
         return encode_words(tokenizer, words, max_length)
 
     def batch(self, inputs: EncodedWords, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
@@ -215,7 +215,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         for place, row in enumerate(rows):
             yield outputs["logits"][place, inputs.places[row]]
 
-    def join_logits(self, kept: Sequence[Logits], inputs: EncodedWords) -> list[Logits]:
+    def gather_logits(self, kept: Sequence[Logits], inputs: EncodedWords) -> list[Logits]:
         """The words of each sentence from all of its windows."""
         found: list[Logits] = [np.zeros((count, len(self.labels)), dtype=np.float32) for count in inputs.num_words]
         for sentence, words, logits in zip(inputs.sentences, inputs.words, kept, strict=True):
@@ -224,7 +224,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
 
     def join(self, kept: Sequence[Logits], inputs: EncodedWords) -> Tagged:
         """The words of each sentence from all of its windows."""
-        return Tagged(self.join_logits(kept, inputs))
+        return Tagged(self.gather_logits(kept, inputs))
 
     def tags(self, outputs: Tagged, scheme: Scheme | None) -> list[list[str]]:
         """The tag of each word, in this scheme; tags that break a model's own scheme are read as conlleval does."""
@@ -253,7 +253,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         """F1 of entities; accuracy of plain labels."""
         return "accuracy" if self.plain else "f1"
 
-    def measure(self, outputs: Tagged, targets: Targets) -> dict[str, OfSums]:
+    def measure(self, outputs: Tagged, targets: Targets) -> dict[str, SumMeasurement]:
         """`f1`, `precision`, `recall` of entities, as conlleval reads them, and `accuracy` of words."""
         return measured(targets.tags, self.tags(outputs, targets.scheme), plain=self.plain)
 
@@ -278,12 +278,14 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         """The number of words with a wrong tag."""
         return "wrong words"
 
-    def judged(self, examples: Sequence[Sentence], outputs: Tagged, targets: Targets) -> Iterator[Judged]:
+    def labelled_predictions(
+        self, examples: Sequence[Sentence], outputs: Tagged, targets: Targets
+    ) -> Iterator[LabelledPrediction]:
         """The entities; with plain labels the words whose label is wrong."""
         for example, said in zip(examples, self.tags(outputs, targets.scheme), strict=True):
             places = [at for at, (a, b) in enumerate(zip(example.tags, said, strict=True)) if a != b]
             shown = [self._shown(example.tokens, tags, places) for tags in (example.tags, said)]
-            yield Judged(shown[0], shown[1], bool(places), float(len(places)))
+            yield LabelledPrediction(shown[0], shown[1], bool(places), float(len(places)))
 
     def _shown(self, tokens: Sequence[str], tags: list[str], wrong: Sequence[int]) -> str:
         """The entities of a sentence for people, or the plain labels of its wrong words."""
@@ -292,12 +294,12 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         found = (f"{it.type}: {' '.join(tokens[it.start : it.end])}" for it in entities_of(tags, plain=False))
         return "; ".join(found) or NO_ENTITY
 
-    def tally(self, outputs: Tagged, targets: Targets) -> Tally:
+    def confusion_counts(self, outputs: Tagged, targets: Targets) -> ConfusionCounts:
         """The entities of each type, or the plain labels of the words."""
         predicted = self.tags(outputs, targets.scheme)
         if self.plain:
-            return tally_of_words(targets.tags, predicted, self.labels)
-        return tally_of_entities(targets.tags, predicted, self.types)
+            return word_confusion_counts(targets.tags, predicted, self.labels)
+        return entity_confusion_counts(targets.tags, predicted, self.types)
 
 
 TASK = TokenClassification

@@ -14,7 +14,7 @@ from bertsmith.finetuning.parameters import freeze
 
 
 @dataclass(frozen=True)
-class TrainedParts:
+class TrainableParameters:
     """What is trained; without any of the three it is the whole model.
 
     Attributes:
@@ -37,11 +37,11 @@ class TrainedParts:
         return cls(options.layers, options.freeze_layers, lora)
 
     @property
-    def is_everything(self) -> bool:
+    def is_full_finetuning(self) -> bool:
         """Whether the whole model is kept and trained."""
         return self == type(self)()
 
-    def applied_to(self, model: Any) -> nn.Module:
+    def apply_to(self, model: Any) -> nn.Module:
         """A model that has the right layers, with the other weights frozen or with adapters, in place."""
         frozen = -1 if self.freeze_layers is None else self.freeze_layers
         if self.lora is not None:
