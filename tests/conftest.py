@@ -34,6 +34,7 @@ settings.load_profile("bertsmith")
 pytest.register_assert_rewrite("support")
 
 from support.process import CommandOutput, run_process  # noqa: E402 (after its assertions are to be shown)
+from support.trainer_events import after_event  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,20 +79,14 @@ ENDINGS = (
 DOCUMENTS, SENTENCES = 120, 12
 
 
-@contextlib.contextmanager
-def _at_update(number: int, act: Callable[[], None], training: str | None = None) -> Iterator[None]:
-    from transformers.trainer_callback import CallbackHandler
-
-    original = CallbackHandler.on_pre_optimizer_step
-
-    def hook(self: CallbackHandler, args: Any, state: Any, control: Any) -> Any:
-        result = original(self, args, state, control)
+def _at_update(
+    number: int, act: Callable[[], None], training: str | None = None
+) -> contextlib.AbstractContextManager[None]:
+    def act_once(args: Any, state: Any) -> None:
         if state.global_step + 1 == number and training in (None, Path(args.output_dir).name):
             act()
-        return result
 
-    with mock.patch.object(CallbackHandler, "on_pre_optimizer_step", hook):
-        yield
+    return after_event("on_pre_optimizer_step", act_once)
 
 
 @pytest.fixture(scope="session")
@@ -136,6 +131,20 @@ def one_thread() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "choose_threads", lambda: machine.AutomaticChoice("threads", "1", "tests"))
         patch.setattr(machine, "requested_threads", lambda: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_machine() -> Iterator[None]:
+    """The peak of the machine is measured with one small product (three quarters of a tiny pre-training went into it),
+    and files are not flushed to the disk. Processes that tests start, and tests that set them, have the real ones.
+    """
+    from bertsmith.runtime import peak
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(peak, "PRODUCTS", ((256, 256, 256),))
+        patch.setitem(peak.matmul_peak.__kwdefaults__, "seconds", 0.0)
+        patch.setattr(os, "fsync", lambda handle: None)
         yield
 
 

@@ -293,7 +293,6 @@ def cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return found
 
 
-@pytest.mark.slow
 def test_a_cluster_loses_and_doubles_nothing(tmp_path: Path, toy: ModuleType, cluster: Engine) -> None:
     """The process that runs task 2 is killed with -9: the task is run again, and no other."""
     folder = toy.lay_out(tmp_path, FEWER)

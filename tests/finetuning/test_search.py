@@ -294,6 +294,7 @@ def test_all_trials_fail(given_files: dict[str, Path], tmp_path: Path, monkeypat
 # Stops
 
 
+@pytest.mark.slow
 def test_a_search_that_was_killed_goes_on(given_files: dict[str, Path], tmp_path: Path) -> None:
     """SIGKILL in the sixth trial: five are kept, and the search ends as one that was not stopped."""
     unbroken = finetune(TASK, **given_files, **{**QUICK, "search": 8}, out=tmp_path / "unbroken")

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from bertsmith.training import budget as budget_module
 from bertsmith.training.batches import UpdateBatches
 from bertsmith.training.budget import Budget
-from bertsmith.training.conduct import Conduct
 from bertsmith.training.course import Course, Ramp, Update
 from bertsmith.training.trainer import ExactTrainer
 from bertsmith.verbs.pretrain import pretrain
+from support.trainer_events import after_event
 
 Weights = dict[str, torch.Tensor]
 WeightsOf = Callable[[Path], Weights]
@@ -197,8 +197,7 @@ def test_the_tokens_of_a_run_are_those_of_its_updates(unbroken: Path, metrics_of
         assert 0.7 * examples * length < tokens <= examples * length
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("stops", [[5], [2, 10]], ids=["in the middle of both", "at the edges"])
 def test_a_run_that_was_stopped_in_its_course_ends_in_the_same_weights(
     little_store: Path,
@@ -249,16 +248,16 @@ class _Clock(SimpleNamespace):
 
 
 @pytest.fixture
-def six_seconds_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
+def six_seconds_an_update(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A clock on which every update takes six seconds."""
-    clock, original = _Clock(), Conduct.on_step_begin
+    clock = _Clock()
 
-    def on_step_begin(self: Conduct, *args: Any, **rest: Any) -> None:
-        original(self, *args, **rest)
+    def tick(*_: Any) -> None:
         clock.now += 6
 
     monkeypatch.setattr(budget_module, "time", clock)
-    monkeypatch.setattr(Conduct, "on_step_begin", on_step_begin)
+    with after_event("on_step_begin", tick):
+        yield
 
 
 @pytest.mark.usefixtures("six_seconds_an_update")

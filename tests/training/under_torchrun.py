@@ -20,9 +20,9 @@ from unittest import mock
 
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
+from transformers.trainer_callback import CallbackHandler
 
 from bertsmith.runtime import processes
-from bertsmith.training.conduct import Conduct
 from bertsmith.training.trainer import ExactTrainer
 
 WAIT_SECONDS = 120.0
@@ -33,23 +33,21 @@ def run(options: dict[str, Any]) -> None:
     from bertsmith.verbs.pretrain import pretrain
 
     seen: dict[str, Any] = {"lines": []}
-    seen_models: list[Any] = []
     original_write, original_step = ExactTrainer._write, ExactTrainer.training_step
-    original_hook = Conduct.on_pre_optimizer_step
+    original_hook = CallbackHandler.on_pre_optimizer_step
 
     def write(self: ExactTrainer, line: dict[str, Any]) -> None:
         seen["lines"].append(line)
         original_write(self, line)
 
     def training_step(self: ExactTrainer, model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
-        seen_models.append(self.trained)
         seen["wrapped"] = isinstance(model, DistributedDataParallel)
         seen["looks_for_unused"] = getattr(model, "find_unused_parameters", None)
         seen.setdefault("parts", []).append([len(part) for part in self.batches.parts(inputs[0])])
         return original_step(self, model, inputs, *rest, **more)
 
-    def on_pre_optimizer_step(self: Conduct, *rest: Any, **more: Any) -> None:
-        parameters = list(seen_models[-1].parameters())
+    def on_pre_optimizer_step(self: CallbackHandler, *rest: Any, **more: Any) -> Any:
+        parameters = list(self.model.parameters())
         gradients = [value.grad for value in parameters if value.grad is not None]
         local = [value.to_local() if isinstance(value, DTensor) else value for value in parameters]
         seen["parameters"], seen["gradients"] = len(parameters), len(gradients)
@@ -57,10 +55,10 @@ def run(options: dict[str, Any]) -> None:
         seen["sharded_gradients"] = sum(isinstance(value, DTensor) for value in gradients)
         seen["numbers"] = sum(value.numel() for value in parameters)
         seen["local_numbers"] = sum(value.numel() for value in local)
-        original_hook(self, *rest, **more)
+        return original_hook(self, *rest, **more)
 
     with (
-        mock.patch.object(Conduct, "on_pre_optimizer_step", on_pre_optimizer_step),
+        mock.patch.object(CallbackHandler, "on_pre_optimizer_step", on_pre_optimizer_step),
         mock.patch.object(ExactTrainer, "_write", write),
         mock.patch.object(ExactTrainer, "training_step", training_step),
     ):
@@ -73,17 +71,21 @@ def stopped(update: int, arguments: list[str]) -> None:
     """A command line whose torchrun gets a SIGTERM in the middle of an update; it comes before the update is over."""
     from bertsmith.cli.app import main
 
-    original = Conduct.on_pre_optimizer_step
+    original = CallbackHandler.on_pre_optimizer_step
 
-    def hook(self: Conduct, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        original(self, args, state, control, **rest)
+    def hook(self: CallbackHandler, args: Any, state: Any, control: Any, **rest: Any) -> Any:
+        result = original(self, args, state, control, **rest)
         if state.global_step + 1 == update and processes.is_main():
+            arrived: list[int] = []
+            handler: Any = signal.getsignal(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, lambda number, frame: (arrived.append(number), handler(number, frame))[1])
             os.kill(os.getppid(), signal.SIGTERM)
             end = time.monotonic() + WAIT_SECONDS
-            while self.stop.requested is None and time.monotonic() < end:
+            while not arrived and time.monotonic() < end:
                 time.sleep(0.01)
+        return result
 
-    with mock.patch.object(Conduct, "on_pre_optimizer_step", hook):
+    with mock.patch.object(CallbackHandler, "on_pre_optimizer_step", hook):
         main(arguments)
 
 
