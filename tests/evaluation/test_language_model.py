@@ -238,7 +238,7 @@ def test_evaluate_on_a_text_with_a_stock_folder_has_no_baseline(run: Path, corpu
     assert result["next_sentence_accuracy"] is None and result["num_pairs"] == 0
     of_the_run = evaluate(run, corpus_file, sequence_length=32).to_dict()
     assert result["num_masked_tokens"] > 0.9 * of_the_run["num_masked_tokens"]
-    assert result["mlm_nats_per_masked_token"] == pytest.approx(of_the_run["mlm_nats_per_masked_token"], rel=0.01)
+    assert result["mlm_nats_per_masked_token"] == pytest.approx(of_the_run["mlm_nats_per_masked_token"], rel=0.03)
 
 
 def test_evaluate_gives_no_more_than_it_is_asked_for(

@@ -37,22 +37,22 @@ def tokenizer(bert: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def encoder(bert: Path) -> Stock:
+def stock_encoder(bert: Path) -> Stock:
     return Stock(bert, "BertModel", unused=True)
 
 
 # Vectors
 
 
-def test_hidden_states_are_the_last_hidden_state(model: Predictor, encoder: Stock) -> None:
+def test_hidden_states_are_the_last_hidden_state(model: Predictor, stock_encoder: Stock) -> None:
     found = model.hidden_states("Hello, how are you?")
     assert found.shape == (1, 8, 32)
-    assert_same(found, encoder("Hello, how are you?").last_hidden_state)
+    assert_same(found, stock_encoder("Hello, how are you?").last_hidden_state)
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2, 3, -1, -2, -4])
-def test_hidden_states_of_every_layer(model: Predictor, encoder: Stock, layer: int) -> None:
-    output = encoder(TEXTS[1], output_hidden_states=True)
+def test_hidden_states_of_every_layer(model: Predictor, stock_encoder: Stock, layer: int) -> None:
+    output = stock_encoder(TEXTS[1], output_hidden_states=True)
     assert_same(model.hidden_states(TEXTS[1], layer), output.hidden_states[layer])
 
 
@@ -110,11 +110,13 @@ def test_an_empty_text_by_itself_has_no_answer(
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
 @pytest.mark.parametrize("layer", [-1, 1])
-def test_embeddings_are_the_pooled_states_of_stock(model: Predictor, encoder: Stock, pooling: str, layer: int) -> None:
+def test_embeddings_are_the_pooled_states_of_stock(
+    model: Predictor, stock_encoder: Stock, pooling: str, layer: int
+) -> None:
     """Many texts of mixed length at once against stock, one by one."""
     found = model.embed(TEXTS, pooling=pooling, layer=layer)
     for text, answer in zip(TEXTS, found, strict=True):
-        states = encoder(text, output_hidden_states=True).hidden_states[layer][0]
+        states = stock_encoder(text, output_hidden_states=True).hidden_states[layer][0]
         assert_same(answer.embedding, {"mean": states.mean(0), "cls": states[0], "max": states.amax(0)}[pooling])
         assert (answer.text, answer.truncated_tokens) == (text, 0)
 
@@ -131,14 +133,14 @@ def test_a_pooling_that_there_is_not(model: Predictor) -> None:
 
 
 def test_a_text_beyond_the_model_is_cut_with_a_warning_and_a_count(
-    model: Predictor, encoder: Stock, caplog: pytest.LogCaptureFixture
+    model: Predictor, stock_encoder: Stock, caplog: pytest.LogCaptureFixture
 ) -> None:
     long = " ".join(["milk"] * 60)
     with caplog.at_level(logging.WARNING, "bertsmith"):
         short, cut = model.embed(["milk", long])
     assert (short.truncated_tokens, cut.truncated_tokens) == (0, 62 - 48)
     assert "1 of 2 texts (50.0%) is longer than 48 tokens and was cut (14 tokens in all)" in caplog.text
-    states = encoder(long, truncation=True, max_length=48).last_hidden_state
+    states = stock_encoder(long, truncation=True, max_length=48).last_hidden_state
     assert states.shape[1] == 48
     assert_same(cut.embedding, states[0].mean(0))
     assert len(model.tokenize(long).input_ids) == 62, "the tokenizer is left truncating"

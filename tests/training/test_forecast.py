@@ -204,18 +204,29 @@ def test_the_largest_micro_batch_that_fits(free: int, batch_size: int, expected:
     assert fitting_micro_batch(free, batch_size, takes) == expected
 
 
-@pytest.mark.slow
+LONG = pytest.mark.slow
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the allocator's share is that of glibc")
 @pytest.mark.parametrize(
     ("size", "changed"),
     [
         ("mini", {"micro_batch_size": 32, "precision": "fp32"}),
-        ("mini", {"micro_batch_size": 16, "sequence_length": 256, "predictions": 38, "precision": "bf16"}),
-        (
+        pytest.param(
+            "mini",
+            {"micro_batch_size": 16, "sequence_length": 256, "predictions": 38, "precision": "bf16"},
+            marks=LONG,
+        ),
+        pytest.param(
             "mini",
             {"micro_batch_size": 8, "sequence_length": 512, "predictions": 77, "precision": "bf16", "dropout": 0.1},
+            marks=LONG,
         ),
-        ("mini", {"micro_batch_size": 32, "sequence_length": 256, "predictions": 38, "gradient_checkpointing": True}),
+        pytest.param(
+            "mini",
+            {"micro_batch_size": 32, "sequence_length": 256, "predictions": 38, "gradient_checkpointing": True},
+            marks=LONG,
+        ),
     ],
 )
 def test_a_real_step_takes_what_was_forecast(size: str, changed: dict[str, Any]) -> None:

@@ -86,7 +86,7 @@ def test_prepare_workers(bench: Bench) -> None:
     assert seen == [2, 3]
     assert len({result.tokenizer_sha256 for result in results}) == 1
     files = [bench.manifest(result.store)["files"] for result in results]
-    assert len([name for name in files[0] if name.endswith(".arrow")]) == 2
+    assert sum(name.startswith("train/data-") for name in files[0]) > 10, "there are blocks for several processes"
     assert all(facts == files[0][name] for some in files for name, facts in some.items() if name.endswith(".arrow"))
 
 

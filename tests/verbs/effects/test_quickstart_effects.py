@@ -84,7 +84,7 @@ def test_quickstart_out(bench: Bench) -> None:
     assert {path.name for path in out.iterdir()} == made
     assert {path.name for path in (out / "classification").iterdir()} == {"train.csv", "dev.csv"}
     assert len(list((out / "texts").iterdir())) == 20, "a sixth of the documents is of one package"
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
     for name in re.findall(r"runs/quickstart/([\w./-]*\w)", readme):
         assert (out / name).exists(), f"README.md uses runs/quickstart/{name}"
     (out / "left.txt").write_text("of the first run")
