@@ -109,26 +109,46 @@ def cases(names: Iterable[str]) -> list[Any]:
     return [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in names]
 
 
-@pytest.fixture(scope="module")
-def together(
-    little_store: Path, run: Path, options: Options, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Path]:
-    """Gives a run of two processes; one torchrun makes those of `make test`, a second one all others."""
-    folder = tmp_path_factory.mktemp("together")
-    common = {"store": str(little_store), "steps": STEPS, "dropout": 0, **options}
+def settings_of(names: Iterable[str], folder: Path, store: Path, run: Path, options: Options) -> str:
+    """The runs of these names for under_torchrun.py."""
     settings = {name: more for name, (_, more) in TOGETHER.items()} | IN_BFLOAT16
+    common = {"store": str(store), "steps": STEPS, "dropout": 0, **options}
+    return json.dumps([{**common, "out": str(folder / name), **settings[name], **taught(name, run)} for name in names])
 
-    def make(name: str) -> Path:
-        out = folder / name
-        if not out.exists():
-            group = [other for other in settings if (other in QUICK) == (name in QUICK)]
-            runs = [{**common, "out": str(folder / other), **settings[other], **taught(other, run)} for other in group]
-            done = torchrun(SCRIPT, "runs", json.dumps(runs))
-            assert done.code == 0, done.shown
-            assert done.stdout == "", done.shown
-        return out
 
-    return make
+@pytest.fixture(scope="module")
+def quick_runs(
+    little_store: Path, run: Path, options: Options, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, CommandOutput]:
+    """The folder of the runs of `make test`, and the output of a command line that ended the same processes."""
+    folder = tmp_path_factory.mktemp("quick")
+    runs = settings_of(QUICK, folder, little_store, run, options)
+    command = command_line(little_store, folder / "command", {**options, "steps": 2})
+    done = torchrun(SCRIPT, "runs", runs, *command, "--json")
+    assert done.code == 0, done.shown
+    return folder, done
+
+
+@pytest.fixture(scope="module")
+def other_runs(little_store: Path, run: Path, options: Options, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all other runs."""
+    folder = tmp_path_factory.mktemp("others")
+    names = [name for name in (*TOGETHER, *IN_BFLOAT16) if name not in QUICK]
+    done = torchrun(SCRIPT, "runs", settings_of(names, folder, little_store, run, options))
+    assert (done.code, done.stdout) == (0, ""), done.shown
+    return folder
+
+
+@pytest.fixture(scope="module")
+def together(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """Gives a run of two processes by its name."""
+
+    def find(name: str) -> Path:
+        if name in QUICK:
+            return Path(request.getfixturevalue("quick_runs")[0] / name)
+        return Path(request.getfixturevalue("other_runs") / name)
+
+    return find
 
 
 Together = Callable[[str], Path]
@@ -349,9 +369,8 @@ def test_one_process_goes_on_with_a_run_of_two(
 # What is not meant for several processes
 
 
-def test_two_processes_answer_once(little_store: Path, options: Options, tmp_path: Path) -> None:
-    arguments = command_line(little_store, tmp_path / "run", {**options, "steps": 2})
-    done = torchrun("-m", "bertsmith", *arguments, "--json")
+def test_two_processes_answer_once(quick_runs: tuple[Path, CommandOutput]) -> None:
+    _, done = quick_runs
     assert done.json["steps"] == 2
     assert done.stderr.count("precision: fp32") <= 1, done.shown
     assert done.stderr.count("examples an update, 8 at once in each of 2 processes") == 1, done.shown

@@ -1,6 +1,7 @@
 """What tests/training/test_distributed.py starts with torchrun: runs of `pretrain` that leave evidence of each process.
 
-    torchrun ... under_torchrun.py runs '[{"out": ..., ...}, ...]'    several runs, one after the other
+    torchrun ... under_torchrun.py runs '[{"out": ..., ...}, ...]' [pretrain STORE ...]
+                                                                      several runs, then a command line
     torchrun ... under_torchrun.py stopped 5 pretrain STORE ...       a command line that gets a SIGTERM at update 5
 
 Beside each RUN, OUT-rank0.json, OUT-rank1.json ... hold the lines of metrics.jsonl as that process knows them, and how
@@ -22,10 +23,14 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 from transformers.trainer_callback import CallbackHandler
 
-from bertsmith.runtime import processes
+from bertsmith.runtime import peak, processes
 from bertsmith.training.trainer import ExactTrainer
 
 WAIT_SECONDS = 120.0
+
+# As in tests/conftest.py: the peak of the machine is measured with one small product.
+peak.PRODUCTS = ((256, 256, 256),)
+peak.matmul_peak.__kwdefaults__["seconds"] = 0.0
 
 
 def run(options: dict[str, Any]) -> None:
@@ -93,5 +98,9 @@ if __name__ == "__main__":
     if sys.argv[1] == "runs":
         for options in json.loads(sys.argv[2]):
             run(options)
+        if sys.argv[3:]:
+            from bertsmith.cli.app import main
+
+            main(sys.argv[3:])
     else:
         stopped(int(sys.argv[2]), sys.argv[3:])
