@@ -216,10 +216,10 @@ def test_the_test_file_has_no_part_in_it(run: Path, labelled: Labelled, tmp_path
 
 def test_no_better_than_the_defaults(given_files: dict[str, Path], tmp_path: Path) -> None:
     """The dev file has one text with either label, so every trial is right half of the time."""
-    rows = given_files["dev"].read_text().splitlines()
-    text, labels = rows[1].rsplit(",", 1)[0], sorted({row.rsplit(",", 1)[1] for row in rows[1:]})
-    given_files["dev"].write_text("\n".join([rows[0], *(f"{text},{label}" for label in labels * 8), ""]))
-    result = finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
+    dev = tmp_path / "dev.jsonl"
+    lines = [json.dumps({"text": "the queen found it.", "label": label}) for label in ("food", "thing")]
+    dev.write_text("\n".join(lines * 8) + "\n")
+    result = finetune(TASK, **{**given_files, "dev": dev}, **QUICK, out=tmp_path / "run")
     assert result.search["best_trial"] == 0 and result.search["gain"] == 0
     record = json.loads((result.run / "run.json").read_text())
     choices = {choice["name"]: choice["value"] for choice in record["choices"]}
