@@ -151,9 +151,9 @@ def searched(run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFac
         return finetune(
             TASK,
             model=model,
-            train=labelled("train", 240),
-            dev=labelled("dev", 60),
-            test=labelled("test", 60),
+            train=labelled("train", 120),
+            dev=labelled("dev", 40),
+            test=labelled("test", 40),
             out=tmp_path_factory.mktemp("searched") / "run",
             seed=3,
             seeds=2,
