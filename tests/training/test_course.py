@@ -197,7 +197,7 @@ def test_the_tokens_of_a_run_are_those_of_its_updates(unbroken: Path, metrics_of
         assert 0.7 * examples * length < tokens <= examples * length
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("stops", [[5], [2, 10]], ids=["in the middle of both", "at the edges"])
 def test_a_run_that_was_stopped_in_its_course_ends_in_the_same_weights(
     little_store: Path,

@@ -160,8 +160,8 @@ def test_an_epoch_of_these_runs_ends_in_their_middle(unbroken: Callable[..., Pat
     [
         pytest.param("adamw", 0, 1, [4], id="once"),
         pytest.param("adamw", 2, 1, [7], id="workers"),
-        pytest.param("adamw", 0, 1, [3, 6, 13], id="thrice", marks=pytest.mark.slow),
-        pytest.param("adamw", 0, 2, [8], id="threads", marks=pytest.mark.slow),
+        pytest.param("adamw", 0, 1, [3, 6, 13], id="thrice"),
+        pytest.param("adamw", 0, 2, [8], id="threads"),
         pytest.param("muon", 0, 1, [4], id="muon"),
     ],
 )
