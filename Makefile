@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 MINUTES ?= 3
 
-.PHONY: setup quickstart check test docs clean
+.PHONY: setup quickstart check test test-all docs clean
 
 # A stamp names what is installed; it is older than these files when something has to be installed again.
 $(VENV)/base.stamp: pyproject.toml constraints.txt
@@ -28,8 +28,11 @@ check: $(VENV)/dev.stamp  ## formatting, lint, types, the layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(VENV)/dev.stamp  ## all tests, a process per core, each file in one of them
+test: $(VENV)/dev.stamp  ## the tests, in one process per core
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-all: $(VENV)/dev.stamp  ## the tests, and those that take long: full matrices, load, long interruptions
+	$(BIN)/python -m pytest -n auto --dist loadfile --all
 
 docs: $(VENV)/base.stamp  ## docs/reference.md from the schemas of the verbs
 	$(BIN)/python -m bertsmith.cli.reference docs/reference.md

@@ -10,10 +10,8 @@ import logging
 import os
 import random
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -33,7 +31,29 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported: no 
 settings.register_profile("bertsmith", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("bertsmith")
 
+pytest.register_assert_rewrite("support")
+
+from support.process import CommandOutput, run_process  # noqa: E402 (after its assertions are to be shown)
+from support.trainer_events import after_event  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="run the slow tests too, as `make test-all` does")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests marked slow, unless --all is given, -m chooses, or the command line names one of them."""
+    if config.getoption("--all") or config.getoption("-m"):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    chosen = {argument for argument in config.args if "::" in argument}
+    left_out = [item for item in slow if not any(item.nodeid.startswith(argument) for argument in chosen)]
+    config.hook.pytest_deselected(items=left_out)
+    gone = set(map(id, left_out))
+    items[:] = [item for item in items if id(item) not in gone]
+
 
 SUBJECTS = (
     *("the baker", "a sailor", "the old teacher", "my neighbour", "the young doctor", "a farmer", "the queen"),
@@ -59,16 +79,14 @@ ENDINGS = (
 DOCUMENTS, SENTENCES = 120, 12
 
 
-@contextlib.contextmanager
-def _at_update(number: int, act: Callable[[], None], training: str | None = None) -> Iterator[None]:
-    from transformers import DefaultFlowCallback
-
-    def hook(self: DefaultFlowCallback, args: Any, state: Any, control: Any, **_: Any) -> None:
+def _at_update(
+    number: int, act: Callable[[], None], training: str | None = None
+) -> contextlib.AbstractContextManager[None]:
+    def act_once(args: Any, state: Any) -> None:
         if state.global_step + 1 == number and training in (None, Path(args.output_dir).name):
             act()
 
-    with mock.patch.object(DefaultFlowCallback, "on_pre_optimizer_step", hook):
-        yield
+    return after_event("on_pre_optimizer_step", act_once)
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +131,20 @@ def one_thread() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine, "choose_threads", lambda: machine.AutomaticChoice("threads", "1", "tests"))
         patch.setattr(machine, "requested_threads", lambda: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_machine() -> Iterator[None]:
+    """The peak of the machine is measured with one small product (three quarters of a tiny pre-training went into it),
+    and files are not flushed to the disk. Processes that tests start, and tests that set them, have the real ones.
+    """
+    from bertsmith.runtime import peak
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(peak, "PRODUCTS", ((256, 256, 256),))
+        patch.setitem(peak.matmul_peak.__kwdefaults__, "seconds", 0.0)
+        patch.setattr(os, "fsync", lambda handle: None)
         yield
 
 
@@ -268,28 +300,6 @@ def glue(glue_file: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@dataclass(frozen=True)
-class ScoredExamples:
-    """What a command line answered."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def json(self) -> Any:
-        """The one JSON object on standard output."""
-        assert self.code == 0, self.stderr
-        (line,) = self.stdout.splitlines()
-        return json.loads(line)
-
-    @property
-    def json_lines(self) -> list[Any]:
-        """The JSON objects on standard output, one a line."""
-        assert self.code == 0, self.stderr
-        return [json.loads(line) for line in self.stdout.splitlines()]
-
-
 class _Stdin(io.TextIOWrapper):
     """Standard input that holds given bytes; a terminal where there are none."""
 
@@ -314,11 +324,11 @@ def _kept_logger() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def bertsmith() -> Callable[..., ScoredExamples]:
+def bertsmith() -> Callable[..., CommandOutput]:
     """Runs one command line in this process: `bertsmith("fill-mask", run, "A [MASK].")`."""
     from bertsmith.cli import app
 
-    def call(*arguments: object, stdin: str | bytes | None = None) -> ScoredExamples:
+    def call(*arguments: object, stdin: str | bytes | None = None) -> CommandOutput:
         out, err, before = io.StringIO(), io.StringIO(), sys.stdin
         sys.stdin = _Stdin(stdin)
         try:
@@ -326,23 +336,16 @@ def bertsmith() -> Callable[..., ScoredExamples]:
                 code = app.run([str(argument) for argument in arguments])
         finally:
             sys.stdin = before
-        return ScoredExamples(code, out.getvalue(), err.getvalue())
+        return CommandOutput(code, out.getvalue(), err.getvalue())
 
     return call
 
 
 @pytest.fixture(scope="session")
-def bertsmith_process() -> Callable[..., ScoredExamples]:
+def bertsmith_process() -> Callable[..., CommandOutput]:
     """Runs one command line in a process of its own, as a user does."""
 
-    def call(*arguments: object, stdin: str = "") -> ScoredExamples:
-        done = subprocess.run(
-            [sys.executable, "-m", "bertsmith", *map(str, arguments)],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return ScoredExamples(done.returncode, done.stdout, done.stderr)
+    def call(*arguments: object, stdin: str = "") -> CommandOutput:
+        return run_process([sys.executable, "-m", "bertsmith", *map(str, arguments)], input=stdin)
 
     return call

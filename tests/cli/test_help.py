@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
+import itertools
 import json
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,11 @@ import pytest
 from bertsmith import __version__
 from bertsmith.cli.app import verbs
 from bertsmith.cli.command import command_of as command
+from bertsmith.cli.command import execute
 from bertsmith.config.option_names import external_name
+from bertsmith.config.options import Options
 from bertsmith.tasks.registry import TASKS
+from support.process import run_process
 
 VERBS = verbs()
 HEAVY = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "numpy", "pyarrow")
@@ -92,14 +96,37 @@ def test_the_help_of_a_word_behind_a_verb(bertsmith: Callable[..., Any]) -> None
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_the_example_can_be_parsed(verb: str) -> None:
-    """Every option of the example exists, and what is required is given."""
-    from bertsmith.cli import command as module
+def test_the_example_reaches_the_verb_as_it_is_written(verb: str) -> None:
+    """The verb is called once, with the options that the example names; nothing that it needs is missing."""
+    received: list[Options] = []
+
+    def receive(options: Options) -> list[Any]:
+        received.append(options)
+        return []
 
     words = shlex.split(command(verb).example)[2:]
-    _, bound, _ = module._app(command(verb)).parse_args(words, exit_on_error=False, print_error=False)
-    values = {name: value for name, value in bound.arguments.items() if name not in ("json", "config", "set_")}
-    command(verb).schema.build(values)
+    assert execute(dataclasses.replace(command(verb), run=receive), words) == 0
+    (options,) = received
+    names = {external_name(name): name for name in type(options).model_fields}
+    for flag, following in zip(words, [*words[1:], "--"], strict=True):
+        if flag.startswith("--") and flag != "--json":
+            value = getattr(options, names[flag.removeprefix("--")])
+            assert value is True if following.startswith("--") else same(following, value), flag
+    given = {value for name in options.positional for value in flattened(getattr(options, name))}
+    leading = list(itertools.takewhile(lambda word: not word.startswith("--"), words))
+    assert given >= set(leading)
+
+
+def flattened(value: object) -> list[str]:
+    """A value, or the values of a list, as they are written."""
+    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+def same(written: str, value: object) -> bool:
+    """Whether an option has the value that was written."""
+    if isinstance(value, int | float):
+        return float(written) == value
+    return written.split(",") == ",".join(flattened(value)).split(",") or written in flattened(value)
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -111,7 +138,8 @@ def test_help_imports_nothing_heavy() -> None:
         "    assert run(arguments) == 0, arguments\n"
         f"print('heavy:', *(name for name in {HEAVY} if name in sys.modules))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = run_process([sys.executable, "-c", script])
+    assert done.code == 0, done.shown
     assert done.stdout.splitlines()[-1] == "heavy:"
 
 
@@ -122,7 +150,8 @@ def test_the_list_of_verbs_imports_no_schema() -> None:
         "assert run(['--help']) == 0\n"
         "print('heavy:', *(name for name in ('pydantic', 'cyclopts', 'yaml') if name in sys.modules))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = run_process([sys.executable, "-c", script])
+    assert done.code == 0, done.shown
     assert done.stdout.splitlines()[-1] == "heavy:"
 
 
@@ -133,7 +162,8 @@ def test_a_mistake_in_an_option_imports_nothing_heavy() -> None:
         "assert run(['pretrain', 'store', '--out', 'run', '--size', 'bsae']) == 2\n"
         f"print('heavy:', *(name for name in {HEAVY} if name in sys.modules))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = run_process([sys.executable, "-c", script])
+    assert done.code == 0, done.shown
     assert done.stdout.splitlines() == ["heavy:"]
     assert "did you mean 'base'?" in done.stderr
 

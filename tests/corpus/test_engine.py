@@ -114,7 +114,12 @@ def test_errors_of_an_earlier_run_are_forgotten(tmp_path: Path, toy: ModuleType)
 
 
 def test_a_stage_of_no_tasks(tmp_path: Path, toy: ModuleType) -> None:
-    run_tasks(Engine(workers=2), toy.STAGE, toy.square, folder=tmp_path, count=0, advance=nobody)
+    said: list[tuple[int, int]] = []
+    run_tasks(
+        Engine(workers=2), toy.STAGE, toy.square, folder=tmp_path, count=0, advance=lambda *pair: said.append(pair)
+    )
+    assert list(tmp_path.rglob("[0-9]*")) == [], "no task has left anything"
+    assert all(pair == (0, 0) for pair in said), "no task is counted"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -292,7 +297,6 @@ def cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return found
 
 
-@pytest.mark.slow
 def test_a_cluster_loses_and_doubles_nothing(tmp_path: Path, toy: ModuleType, cluster: Engine) -> None:
     """The process of task 2 is killed with -9: only this task runs again."""
     folder = toy.lay_out(tmp_path, FEWER)

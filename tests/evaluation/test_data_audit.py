@@ -200,7 +200,9 @@ FOUND: dict[str, tuple[str, Columns, dict[str, str], dict[str, int]]] = {
 REPEATED = {"CoLA": 19, "SST-2": 371, "RTE": 2, "TREC": 71}
 
 
-@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "SST-2" else []) for name in FOUND]
+)
 def test_overlaps_of_real_files(
     tokenizer: PreTrainedTokenizerBase, shared_data: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import transformers
 from safetensors.torch import load_file
 
 import bertsmith
@@ -19,6 +18,7 @@ from bertsmith.metrics.calibration import calibration
 from bertsmith.tasks.base import TEMPERATURE
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
+from support.stock import Stock, assert_same
 
 WORDS = ("bread", "horses", "boat", "letter", "river", "hill", "lamp", "basket", "market", "church")
 OVERTRAINED: dict[str, Any] = {
@@ -99,18 +99,15 @@ def test_probabilities_are_those_of_stock_logits_at_the_temperature(
     _, calibrated = pair
     run = calibrated.run
     temperature = config_of(run)[TEMPERATURE]
-    model, info = transformers.AutoModelForSequenceClassification.from_pretrained(run, output_loading_info=True)
-    assert not info["missing_keys"] and not info["unexpected_keys"]
-    tokenizer = transformers.AutoTokenizer.from_pretrained(run)
+    stock = Stock(run, "AutoModelForSequenceClassification")
     lines = [json.loads(line) for line in files["test"].read_text().splitlines()]
-    batch = tokenizer([line["text"] for line in lines], padding=True, return_tensors="pt")
-    logits = model(**batch).logits.detach().double()
+    logits = stock([line["text"] for line in lines], padding=True).logits.double()
     expected = (logits / temperature).softmax(1).numpy()
     predictions = tmp_path / "predictions.jsonl"
     figures = evaluate(run, files["test"], predictions=predictions, max_length=32)
     answers = [json.loads(line) for line in predictions.read_text().splitlines()]
     said = np.array([[answer["probabilities"][label] for label in ("high", "low")] for answer in answers])
-    assert np.abs(said - expected).max() < 1e-5
+    assert_same(said, expected)
     gold = np.array([["high", "low"].index(line["label"]) for line in lines])
     assert figures.calibration is not None and calibrated.calibration is not None
     for name in ("ece", "brier", "nll", "temperature"):

@@ -25,6 +25,7 @@ from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.evaluate import HeadFigures, evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
+from support.stock import Stock, assert_same
 
 Labelled = Callable[..., Path]
 Kept = Callable[[], AbstractContextManager[None]]
@@ -102,16 +103,12 @@ def test_the_best_seed_by_the_dev_file_is_the_run(tuned: FinetuneResult) -> None
 
 def test_the_run_loads_in_stock_and_answers_as_classify(tuned: FinetuneResult, labelled: Labelled) -> None:
     texts = [json.loads(line)["text"] for line in labelled("test", 80).read_text().splitlines()][:10]
-    stock, info = transformers.AutoModelForSequenceClassification.from_pretrained(tuned.run, output_loading_info=True)
-    assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
+    stock = Stock(tuned.run, "AutoModelForSequenceClassification")
     assert json.loads((tuned.run / "config.json").read_text())["architectures"] == ["BertForSequenceClassification"]
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tuned.run)
     for text, answer in zip(texts, bertsmith.load(tuned.run).classify(texts), strict=True):
-        with torch.no_grad():
-            expected = stock.eval()(**tokenizer(text, return_tensors="pt")).logits[0].softmax(-1).tolist()
         assert answer.probabilities is not None
         assert list(answer.probabilities) == ["food", "thing"]
-        assert list(answer.probabilities.values()) == pytest.approx(expected, abs=1e-5)
+        assert_same(list(answer.probabilities.values()), stock.probabilities(text))
     pipeline = transformers.pipeline("text-classification", str(tuned.run), device=-1)
     assert pipeline(texts[0])[0]["label"] == bertsmith.load(tuned.run).classify(texts[0]).label
 
@@ -363,11 +360,8 @@ def test_regression(run: Path, numbered: Labelled, tmp_path: Path) -> None:
     assert result.metrics["mean_squared_error"]["mean"] < result.baseline["mean_squared_error"]
     answer = bertsmith.load(tmp_path / "run").classify("The baker found some bread in the market.")
     assert answer.label is None and answer.probabilities is None
-    stock = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "run").eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "run")
-    with torch.no_grad():
-        expected = stock(**tokenizer("The baker found some bread in the market.", return_tensors="pt")).logits
-    assert answer.value == pytest.approx(expected.item(), abs=1e-5)
+    stock = Stock(tmp_path / "run", "AutoModelForSequenceClassification")
+    assert_same(answer.value, stock("The baker found some bread in the market.").logits[0, 0])
     with pytest.raises(OptionError, match=r"--problem-type single_label_classification: .* has 1 outputs"):
         evaluate(tmp_path / "run", tmp_path / "dev.tsv", problem_type="single_label_classification")
 

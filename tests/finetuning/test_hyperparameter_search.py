@@ -33,6 +33,7 @@ from bertsmith.records.errors import Figure
 from bertsmith.records.search import Trial
 from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.verbs.finetune import finetune
+from support.process import run_process
 
 Labelled = Callable[..., Path]
 TASK = "sequence-classification"
@@ -150,9 +151,9 @@ def searched(run: Path, labelled: Labelled, tmp_path_factory: pytest.TempPathFac
         return finetune(
             TASK,
             model=model,
-            train=labelled("train", 240),
-            dev=labelled("dev", 60),
-            test=labelled("test", 60),
+            train=labelled("train", 120),
+            dev=labelled("dev", 40),
+            test=labelled("test", 40),
             out=tmp_path_factory.mktemp("searched") / "run",
             seed=3,
             seeds=2,
@@ -213,13 +214,12 @@ def test_the_test_file_has_no_part_in_it(run: Path, labelled: Labelled, tmp_path
     assert found[0] == found[1]
 
 
-def test_no_better_than_the_defaults(
-    given_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All trials have the same result: the defaults are used, and the report says so."""
-    even = Figure(value=0.5, low=0.3, high=0.7)
-    monkeypatch.setattr(search_module.HyperparameterSearch, "_figure", lambda *_: even)
-    result = finetune(TASK, **given_files, **QUICK, out=tmp_path / "run")
+def test_no_better_than_the_defaults(given_files: dict[str, Path], tmp_path: Path) -> None:
+    """The dev file has one text with either label, so every trial is right half of the time."""
+    dev = tmp_path / "dev.jsonl"
+    lines = [json.dumps({"text": "the queen found it.", "label": label}) for label in ("food", "thing")]
+    dev.write_text("\n".join(lines * 8) + "\n")
+    result = finetune(TASK, **{**given_files, "dev": dev}, **QUICK, out=tmp_path / "run")
     assert result.search["best_trial"] == 0 and result.search["gain"] == 0
     record = json.loads((result.run / "run.json").read_text())
     choices = {choice["name"]: choice["value"] for choice in record["choices"]}
@@ -296,6 +296,7 @@ def test_all_trials_fail(given_files: dict[str, Path], tmp_path: Path, monkeypat
 # Stops
 
 
+@pytest.mark.slow
 def test_a_killed_search_resumes(given_files: dict[str, Path], tmp_path: Path) -> None:
     """SIGKILL in the sixth trial: five are kept, and the search ends as one that was not stopped."""
     unbroken = finetune(TASK, **given_files, **{**QUICK, "search": 8}, out=tmp_path / "unbroken")
@@ -319,7 +320,8 @@ def test_a_killed_search_resumes(given_files: dict[str, Path], tmp_path: Path) -
     assert [trial["state"] for trial in left] == ["finished"] * 5 + ["running"]
     before = {path.name: path.stat().st_mtime_ns for path in (out / "search").glob("trial-[0-4].json")}
     assert len(before) == 5
-    done = subprocess.run([*command, "--resume", "--json"], capture_output=True, text=True, check=True, env=environment)
+    done = run_process([*command, "--resume", "--json"], env=environment)
+    assert done.code == 0, done.shown
     assert {name: (out / "search" / name).stat().st_mtime_ns for name in before} == before
     assert not list(out.glob("search/*/checkpoints"))
     found = json.loads(done.stdout)["search"]

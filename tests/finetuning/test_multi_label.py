@@ -29,6 +29,7 @@ from bertsmith.training.run_folder import RunFolder
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 from bertsmith.verbs.score import score
+from support.stock import TOLERANCE, Stock
 
 TASK = "sequence-classification"
 
@@ -111,16 +112,14 @@ def test_it_is_learned(tuned: FinetuneResult) -> None:
 
 
 def test_classify_answers_as_stock(tuned: FinetuneResult, bertsmith: Any) -> None:
-    stock = transformers.AutoModelForSequenceClassification.from_pretrained(tuned.run).eval()
-    assert stock.config.problem_type == MULTI_LABEL
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tuned.run)
+    stock = Stock(tuned.run, "AutoModelForSequenceClassification")
+    assert stock.model.config.problem_type == MULTI_LABEL
     texts = [example(number)[0] for number in range(8)]
     answers = bertsmith("classify", tuned.run, *texts, "--json").json_lines
     for text, answer in zip(texts, answers, strict=True):
-        with torch.no_grad():
-            expected = stock(**tokenizer(text, return_tensors="pt")).logits[0].sigmoid()
-        named = {stock.config.id2label[number]: float(value) for number, value in enumerate(expected)}
-        assert answer["probabilities"] == pytest.approx(named, abs=1e-5)
+        expected = stock(text).logits[0].sigmoid()
+        named = {stock.model.config.id2label[number]: float(value) for number, value in enumerate(expected)}
+        assert answer["probabilities"] == pytest.approx(named, abs=TOLERANCE)
         assert answer["labels"] == [label for label, value in named.items() if value > 0.5]
         assert answer["label"] is None
     shown = f"labels: {', '.join(answers[3]['labels']) or 'none'}"

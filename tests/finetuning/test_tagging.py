@@ -10,14 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
-import transformers
 
 import bertsmith as package
 from bertsmith.errors import DataError, ModelError, OptionError
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.finetune import FinetuneResult, finetune
 from bertsmith.verbs.score import score
+from support.stock import Stock, assert_same
 
 PEOPLE = ("the baker", "a sailor", "the old teacher", "my neighbour", "the queen", "the captain")
 FOOD = ("some bread", "seven green apples")
@@ -126,17 +125,14 @@ def test_tag_gives_characters_of_the_text(tuned: FinetuneResult) -> None:
 
 def test_tag_is_stocks_softmax(tuned: FinetuneResult) -> None:
     text = "the queen sold some bread near the river ."
-    stock = transformers.AutoModelForTokenClassification.from_pretrained(tuned.run).eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tuned.run)
-    inputs = tokenizer(text, return_tensors="pt")
-    with torch.no_grad():
-        probabilities = stock(**inputs).logits[0].softmax(-1)
-    firsts = {word: place for place, word in reversed(list(enumerate(inputs.word_ids(0)))) if word is not None}
-    said = [stock.config.id2label[int(probabilities[firsts[word]].argmax())] for word in range(9)]
+    stock = Stock(tuned.run, "AutoModelForTokenClassification")
+    probabilities, words = stock.probabilities(text), stock.tokenizer(text).word_ids(0)
+    firsts = {word: place for place, word in reversed(list(enumerate(words))) if word is not None}
+    said = [stock.model.config.id2label[int(probabilities[firsts[word]].argmax())] for word in range(9)]
     assert said[:2] == ["B-PER", "I-PER"]
     (first, *_) = package.load(tuned.run).tag(text).entities
     expected = [float(probabilities[firsts[word]].max()) for word in (0, 1)]
-    assert first.score == pytest.approx(sum(expected) / 2, abs=1e-5)
+    assert_same(first.score, sum(expected) / 2)
 
 
 def documents(count: int, size: int, seed: int) -> Sentences:

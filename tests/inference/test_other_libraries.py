@@ -11,6 +11,7 @@ import torch
 import transformers
 
 import bertsmith
+from support.stock import assert_same
 
 TEXTS = ["The queen sold a strange map.", "two horses", "A tired soldier found the music box near the river again."]
 
@@ -29,7 +30,7 @@ def test_a_run_is_the_encoder_and_decoder_of_stocks_model(run: Path) -> None:
     output = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=labels)
     with torch.no_grad():
         expected = encoder(batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
-    torch.testing.assert_close(output.encoder_last_hidden_state, expected, atol=1e-5, rtol=1e-5)
+    assert_same(output.encoder_last_hidden_state, expected)
     output.loss.backward()
     assert torch.isfinite(output.loss)
     unused = {name for name, weight in model.named_parameters() if weight.grad is None}

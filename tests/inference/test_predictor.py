@@ -13,6 +13,7 @@ import transformers
 import bertsmith
 from bertsmith.errors import InputError, ModelError, OptionError
 from bertsmith.inference.predictor import Predictor
+from support.stock import Stock, assert_same
 
 MOVIE = "I really [MASK] the movie. It was quite interesting."
 TEXTS = [
@@ -35,26 +36,24 @@ def tokenizer(bert: Path) -> Any:
     return transformers.AutoTokenizer.from_pretrained(bert)
 
 
+@pytest.fixture(scope="module")
+def stock_encoder(bert: Path) -> Stock:
+    return Stock(bert, "BertModel", unused=True)
+
+
 # Vectors
 
 
-def test_hidden_states_are_the_last_hidden_state(model: Predictor, tokenizer: Any, bert: Path) -> None:
-    stock = transformers.BertModel.from_pretrained(bert).eval()
-    inputs = tokenizer("Hello, how are you?", return_tensors="pt")
-    with torch.no_grad():
-        expected = stock(**inputs).last_hidden_state
+def test_hidden_states_are_the_last_hidden_state(model: Predictor, stock_encoder: Stock) -> None:
     found = model.hidden_states("Hello, how are you?")
     assert found.shape == (1, 8, 32)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert_same(found, stock_encoder("Hello, how are you?").last_hidden_state)
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2, 3, -1, -2, -4])
-def test_hidden_states_of_every_layer(model: Predictor, tokenizer: Any, bert: Path, layer: int) -> None:
-    stock = transformers.BertModel.from_pretrained(bert).eval()
-    with torch.no_grad():
-        output = stock(**tokenizer(TEXTS[1], return_tensors="pt"), output_hidden_states=True)
-    expected = output.hidden_states[layer]
-    torch.testing.assert_close(model.hidden_states(TEXTS[1], layer), expected, rtol=1e-5, atol=1e-5)
+def test_hidden_states_of_every_layer(model: Predictor, stock_encoder: Stock, layer: int) -> None:
+    output = stock_encoder(TEXTS[1], output_hidden_states=True)
+    assert_same(model.hidden_states(TEXTS[1], layer), output.hidden_states[layer])
 
 
 @pytest.mark.parametrize("layer", [4, -5])
@@ -112,16 +111,13 @@ def test_an_empty_text_by_itself_has_no_answer(
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
 @pytest.mark.parametrize("layer", [-1, 1])
 def test_embeddings_are_the_pooled_states_of_stock(
-    model: Predictor, tokenizer: Any, bert: Path, pooling: str, layer: int
+    model: Predictor, stock_encoder: Stock, pooling: str, layer: int
 ) -> None:
     """Many texts of mixed length at once, compared with the stock model text by text."""
-    stock = transformers.BertModel.from_pretrained(bert).eval()
     found = model.embed(TEXTS, pooling=pooling, layer=layer)
     for text, answer in zip(TEXTS, found, strict=True):
-        with torch.no_grad():
-            states = stock(**tokenizer(text, return_tensors="pt"), output_hidden_states=True).hidden_states[layer][0]
-        expected = {"mean": states.mean(0), "cls": states[0], "max": states.amax(0)}[pooling]
-        torch.testing.assert_close(torch.tensor(answer.embedding), expected, rtol=1e-5, atol=1e-5)
+        states = stock_encoder(text, output_hidden_states=True).hidden_states[layer][0]
+        assert_same(answer.embedding, {"mean": states.mean(0), "cls": states[0], "max": states.amax(0)}[pooling])
         assert (answer.text, answer.truncated_tokens) == (text, 0)
 
 
@@ -137,19 +133,16 @@ def test_a_pooling_that_there_is_not(model: Predictor) -> None:
 
 
 def test_a_text_beyond_the_model_is_cut_with_a_warning_and_a_count(
-    model: Predictor, tokenizer: Any, bert: Path, caplog: pytest.LogCaptureFixture
+    model: Predictor, stock_encoder: Stock, caplog: pytest.LogCaptureFixture
 ) -> None:
     long = " ".join(["milk"] * 60)
     with caplog.at_level(logging.WARNING, "bertsmith"):
         short, cut = model.embed(["milk", long])
     assert (short.truncated_tokens, cut.truncated_tokens) == (0, 62 - 48)
     assert "1 of 2 texts (50.0%) is longer than 48 tokens and was cut (14 tokens in total)" in caplog.text
-    stock = transformers.BertModel.from_pretrained(bert).eval()
-    inputs = tokenizer(long, truncation=True, max_length=48, return_tensors="pt")
-    assert inputs["input_ids"][0, -1] == tokenizer.sep_token_id
-    with torch.no_grad():
-        expected = stock(**inputs).last_hidden_state[0].mean(0)
-    torch.testing.assert_close(torch.tensor(cut.embedding), expected, rtol=1e-5, atol=1e-5)
+    states = stock_encoder(long, truncation=True, max_length=48).last_hidden_state
+    assert states.shape[1] == 48
+    assert_same(cut.embedding, states[0].mean(0))
     assert len(model.tokenize(long).input_ids) == 62, "the tokenizer is left truncating"
 
 
@@ -157,34 +150,27 @@ def test_a_text_beyond_the_model_is_cut_with_a_warning_and_a_count(
 
 
 def test_fill_mask_is_the_sorted_logits_at_the_mask(model: Predictor, tokenizer: Any, bert: Path) -> None:
-    stock = transformers.BertForMaskedLM.from_pretrained(bert).eval()
     inputs = tokenizer(MOVIE, return_tensors="pt")
     at = int((inputs["input_ids"][0] == tokenizer.mask_token_id).nonzero())
-    with torch.no_grad():
-        logits = stock(**inputs).logits[0, at]
+    logits = Stock(bert, "BertForMaskedLM", unused=True)(MOVIE).logits[0, at]
     order = logits.argsort(descending=True)[:5].tolist()
     answer = model.fill_mask(MOVIE, top_k=5)
     (mask,) = answer.masks
     assert mask.position == at == 3
     assert [entry.id for entry in mask.predictions] == order
     assert [entry.token for entry in mask.predictions] == tokenizer.convert_ids_to_tokens(order)
-    expected = logits.softmax(-1)[order]
-    torch.testing.assert_close(
-        torch.tensor([entry.probability for entry in mask.predictions]), expected, rtol=1e-5, atol=1e-6
-    )
+    assert_same([entry.probability for entry in mask.predictions], logits.softmax(-1)[order])
     for entry in mask.predictions:
         filled = inputs["input_ids"][0].clone()
         filled[at] = entry.id
         assert entry.text == tokenizer.decode(filled[1:-1])
 
 
-def test_several_masks_each_by_itself(model: Predictor, tokenizer: Any, bert: Path) -> None:
+def test_several_masks_each_by_itself(model: Predictor, bert: Path) -> None:
     text = "[MASK] man [MASK] to the [MASK]."
     answer = model.fill_mask(text, top_k=3)
     assert [mask.position for mask in answer.masks] == [1, 3, 6]
-    stock = transformers.BertForMaskedLM.from_pretrained(bert).eval()
-    with torch.no_grad():
-        logits = stock(**tokenizer(text, return_tensors="pt")).logits[0]
+    logits = Stock(bert, "BertForMaskedLM", unused=True)(text).logits[0]
     for mask in answer.masks:
         assert [entry.id for entry in mask.predictions] == logits[mask.position].topk(3).indices.tolist()
         assert all(entry.text.count("[MASK]") == 2 + (entry.token == "[MASK]") for entry in mask.predictions)
@@ -218,7 +204,7 @@ def test_batches_within_the_budget_of_tokens_change_nothing(model: Predictor, mo
     monkeypatch.setattr(predictor, "batches", small)
     found = [answer.embedding for answer in model.embed(TEXTS * 5)]
     assert len(sizes) > 5 and max(sizes) <= 30
-    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-5, atol=1e-5)
+    assert_same(found, expected)
 
 
 def test_all_tokens_may_be_asked_for(model: Predictor) -> None:
@@ -248,13 +234,11 @@ def test_a_masked_text_beyond_the_model_is_refused_with_both_lengths(model: Pred
 
 
 @pytest.mark.parametrize(("a", "b"), [("He opened the door.", "The room was dark."), (TEXTS[1], TEXTS[2]), ("a", "b")])
-def test_next_sentence_is_stocks(model: Predictor, tokenizer: Any, bert: Path, a: str, b: str) -> None:
-    stock = transformers.BertForNextSentencePrediction.from_pretrained(bert).eval()
-    with torch.no_grad():
-        logits = stock(**tokenizer(a, b, return_tensors="pt")).logits[0]
+def test_next_sentence_is_stocks(model: Predictor, bert: Path, a: str, b: str) -> None:
+    logits = Stock(bert, "BertForNextSentencePrediction", unused=True)(a, b).logits[0]
     answer = model.next_sentence(a, b)
-    assert answer.logits == pytest.approx(logits.tolist(), abs=1e-5)
-    assert answer.is_next_probability == pytest.approx(logits.softmax(-1)[0].item(), abs=1e-6)
+    assert_same(answer.logits, logits)
+    assert_same(answer.is_next_probability, logits.softmax(-1)[0])
     assert answer.label == {0: "IsNext", 1: "NotNext"}[int(logits.argmax())]
     assert (answer.label == "IsNext") == (answer.is_next_probability > 0.5)
 
@@ -282,28 +266,21 @@ def test_a_pair_beyond_the_model_is_refused_with_both_lengths(model: Predictor) 
 
 
 def test_classify_is_stocks_softmax(classifier: Path) -> None:
-    stock = transformers.AutoModelForSequenceClassification.from_pretrained(classifier).eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(classifier)
+    stock = Stock(classifier, "AutoModelForSequenceClassification")
     found = bertsmith.load(classifier).classify(TEXTS)
     for text, answer in zip(TEXTS, found, strict=True):
-        with torch.no_grad():
-            expected = stock(**tokenizer(text, return_tensors="pt")).logits[0].softmax(-1).tolist()
         assert answer.probabilities is not None
         assert list(answer.probabilities) == ["good", "bad", "neither"]
-        assert list(answer.probabilities.values()) == pytest.approx(expected, abs=1e-5)
+        assert_same(list(answer.probabilities.values()), stock.probabilities(text))
         assert answer.label == max(answer.probabilities, key=answer.probabilities.__getitem__)
 
 
 def test_classify_pairs(classifier: Path) -> None:
-    stock = transformers.AutoModelForSequenceClassification.from_pretrained(classifier).eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(classifier)
-    model = bertsmith.load(classifier)
+    stock, model = Stock(classifier, "AutoModelForSequenceClassification"), bertsmith.load(classifier)
     answers = model.classify(TEXTS[:3], TEXTS[1:4])
     for a, b, answer in zip(TEXTS[:3], TEXTS[1:4], answers, strict=True):
-        with torch.no_grad():
-            expected = stock(**tokenizer(a, b, return_tensors="pt")).logits[0].softmax(-1).tolist()
         assert answer.probabilities is not None
-        assert list(answer.probabilities.values()) == pytest.approx(expected, abs=1e-5)
+        assert_same(list(answer.probabilities.values()), stock.probabilities(a, b))
     assert model.classify(TEXTS[0], TEXTS[1]) == model.classify([TEXTS[0]], [TEXTS[1]])[0]
     with pytest.raises(InputError, match="2 texts and 1 second texts"):
         model.classify(["a", "b"], ["c"])
@@ -311,17 +288,14 @@ def test_classify_pairs(classifier: Path) -> None:
 
 
 def test_a_long_pair_is_cut_from_the_longer_text(classifier: Path, caplog: pytest.LogCaptureFixture) -> None:
-    stock = transformers.AutoModelForSequenceClassification.from_pretrained(classifier).eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(classifier)
     a, b = "milk " * 50, "the room was dark"
     answer = bertsmith.load(classifier).classify(a, b)
     assert answer.truncated_tokens == 50 + 4 + 3 - 48
     assert "was cut" in caplog.text
-    inputs = tokenizer(a, b, truncation="longest_first", max_length=48, return_tensors="pt")
-    with torch.no_grad():
-        expected = stock(**inputs).logits[0].softmax(-1).tolist()
+    stock = Stock(classifier, "AutoModelForSequenceClassification")
     assert answer.probabilities is not None
-    assert list(answer.probabilities.values()) == pytest.approx(expected, abs=1e-5)
+    expected = stock.probabilities(a, b, truncation="longest_first", max_length=48)
+    assert_same(list(answer.probabilities.values()), expected)
 
 
 # Ids

@@ -162,7 +162,10 @@ WORLDS = {
 }
 
 
-@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize(
+    "world",
+    [pytest.param(world, marks=[] if world == "accuracy, 5 points" else [pytest.mark.slow]) for world in WORLDS],
+)
 def test_the_interval_holds_the_true_difference(world: str) -> None:
     """At least 93 times in 100, so equal models are called different at most 7 times; 2,000 resamples for speed."""
     metric, truth, draw = WORLDS[world]

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.bert import BertForPreTraining, parameter_count, set_dropout
+from support.stock import assert_same, assert_same_model, load_stock
 
 VOCABULARY, BATCH, LENGTH = 50, 6, 24
 
@@ -85,12 +86,12 @@ def test_losses_are_stocks_means_times_their_counts(models: tuple[Any, Any]) -> 
     with torch.no_grad():
         expected, found = stock(**stock_form(batch)), own(**batch)
     logits = expected.prediction_logits.flatten(0, 1)[batch["masked_positions"]]
-    torch.testing.assert_close(found.prediction_logits, logits, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(found.seq_relationship_logits, expected.seq_relationship_logits, rtol=1e-5, atol=1e-5)
+    assert_same(found.prediction_logits, logits)
+    assert_same(found.seq_relationship_logits, expected.seq_relationship_logits)
     mlm = functional.cross_entropy(logits, batch["masked_labels"])
     nsp = expected.loss - mlm
-    torch.testing.assert_close(found.mlm_loss_sum, 9 * mlm, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(found.nsp_loss_sum, 6 * nsp, rtol=1e-5, atol=1e-5)
+    assert_same(found.mlm_loss_sum, 9 * mlm)
+    assert_same(found.nsp_loss_sum, 6 * nsp)
 
 
 def test_losses_of_parts_of_a_batch_add_up(models: tuple[Any, Any]) -> None:
@@ -146,14 +147,8 @@ def test_a_batch_without_masked_positions_has_a_loss_of_zero_and_finite_gradient
 def test_called_as_stock_it_answers_as_stock(models: tuple[Any, Any]) -> None:
     stock, own = models
     batch = stock_form(batch_of())
-    with torch.no_grad():
-        for inputs in (batch, {"input_ids": batch["input_ids"]}):
-            expected, found = stock(**inputs), own(**inputs)
-            assert torch.equal(found.prediction_logits, expected.prediction_logits)
-            assert torch.equal(found.seq_relationship_logits, expected.seq_relationship_logits)
-            assert (found.loss is None) == (expected.loss is None)
-            if expected.loss is not None:
-                assert torch.equal(found.loss, expected.loss)
+    for inputs in (batch, {"input_ids": batch["input_ids"]}):
+        assert_same_model(own, stock, inputs, exactly=True)
 
 
 def test_losses_are_float32_under_autocast(models: tuple[Any, Any]) -> None:
@@ -220,12 +215,9 @@ def test_every_stock_head_starts_from_a_run(run: Path, name: str, fresh: list[st
 def test_stock_computes_the_same_logits_from_a_run(run: Path) -> None:
     from bertsmith.models.loading import load_bert
 
-    stock, own = transformers.BertForPreTraining.from_pretrained(run).eval(), load_bert(str(run)).model
+    stock = load_stock(run, "BertForPreTraining")
     ids = torch.randint(5, stock.config.vocab_size, (3, 20), generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected, found = stock(ids), own(ids)
-    assert torch.equal(found.prediction_logits, expected.prediction_logits)
-    assert torch.equal(found.seq_relationship_logits, expected.seq_relationship_logits)
+    assert_same_model(load_bert(str(run)).model, stock, {"input_ids": ids}, exactly=True)
 
 
 def test_the_tokenizer_of_a_run_is_its_stores(run: Path, store: Path) -> None:

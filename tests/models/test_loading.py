@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from bertsmith.errors import ModelError
 from bertsmith.inference.predictor import Predictor
 from bertsmith.models.loading import check_model, load_auto, load_bert, quiet_transformers
+from support.stock import assert_same
 
 CONFIG: dict[str, Any] = {
     "vocab_size": 60,
@@ -67,8 +68,7 @@ def test_which_heads_came_with_the_weights(tmp_path: Path, name: str, mlm: bool,
     stock = transformers.BertModel.from_pretrained(folder).eval()
     ids = torch.arange(5, 25)[None]
     with torch.no_grad():
-        expected, found = stock(ids), loaded.model.bert(ids)
-    assert torch.equal(found.last_hidden_state, expected.last_hidden_state)
+        assert_same(loaded.model.bert(ids).last_hidden_state, stock(ids).last_hidden_state, exactly=True)
     assert not loaded.model.training
 
 

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import random
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from bertsmith.tokenization.folder import load_tokenizer
 from bertsmith.training.run_folder import read_metrics
 from bertsmith.verbs.evaluate import evaluate
 from bertsmith.verbs.pretrain import pretrain
+from support.process import run_process
 
 WORDS = ("boat", "river", "winter", "lamp", "church", "window", "apple", "captain", "library", "horse", "silver")
 
@@ -228,15 +228,10 @@ def test_two_processes_share_the_text(store: Path, options: dict[str, Any], tmp_
     alone = pretrain(store, out=tmp_path / "alone", **options)
     words = [f"--{name.rstrip('_').replace('_', '-')}={value}" for name, value in options.items()]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
+    done = run_process(
         [*launcher, "-m", "bertsmith", "pretrain", str(store), "--out", str(tmp_path / "run"), "--json", *words],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
         timeout=500,
     )
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
     for name in ("general_evaluation_before", "general_evaluation"):
-        assert json.loads(line)[name] == pytest.approx(getattr(alone, name), rel=1e-4)
+        assert done.json[name] == pytest.approx(getattr(alone, name), rel=1e-4)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bertsmith.runtime import processes
+from support.process import run_process
 
 
 def test_alone_everything_is_ones_own() -> None:
@@ -34,7 +34,8 @@ def test_alone_torch_is_not_needed() -> None:
         processes.gather_objects(1); processes.broadcast_object(1)
         assert "torch" not in sys.modules
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+    done = run_process([sys.executable, "-c", textwrap.dedent(code)])
+    assert done.code == 0, done.shown
 
 
 def test_the_environment_says_which_one_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,8 +73,8 @@ def test_two_processes_agree(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
+    done = run_process(command, env=environment, timeout=300)
+    assert done.code == 0, done.shown
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1))
     assert (first.pop("main"), second.pop("main")) == (True, False)
     assert (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from bertsmith.tasks import file_checks
 from bertsmith.tasks.file_checks import check_task_files
 from bertsmith.tasks.files.labelled_file import Columns
 from bertsmith.tasks.registry import trainable_tasks
+from support.process import run_process
 
 HEAVY = """
 import sys
@@ -42,11 +42,8 @@ def test_every_task_is_looked_at(task: str, tmp_path: Path) -> None:
 def test_a_missing_column_is_refused_without_torch(name: str, option: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(FILES[name])
     arguments = ["finetune", "sequence-classification", "--model", "no-model", "--train", name, "--dev", name]
-    done = subprocess.run(
-        [sys.executable, "-c", HEAVY, *arguments, "--out", "out", option, "nope"],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout == "2 []\n"
+    done = run_process([sys.executable, "-c", HEAVY, *arguments, "--out", "out", option, "nope"], cwd=tmp_path)
+    assert (done.code, done.stdout) == (0, "2 []\n"), done.shown
     assert f"{name}: no column 'nope'; the columns there are 'text', 'label'" in done.stderr
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,8 @@ import torch
 
 from bertsmith.training.run_folder import damage_to
 from bertsmith.verbs.pretrain import pretrain
-
-pytestmark = pytest.mark.slow
+from support.process import CommandOutput, run_process
+from support.stock import load_stock
 
 SCRIPT = Path(__file__).with_name("under_torchrun.py")
 
@@ -28,27 +26,10 @@ Options = dict[str, Any]
 Difference = Callable[[Weights, Weights], tuple[float, str]]
 
 
-@dataclass(frozen=True)
-class Launched:
-    """What torchrun left."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-
-def torchrun(*arguments: object, processes: int = 2) -> Launched:
+def torchrun(*arguments: object, processes: int = 2) -> CommandOutput:
     """Start processes on this machine, each computing on one thread."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    done = subprocess.run(
-        [*command, *map(str, arguments)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
-    return Launched(done.returncode, done.stdout, done.stderr)
+    return run_process([*command, *map(str, arguments)], env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=500)
 
 
 def updates_of(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -119,21 +100,63 @@ def alone(
     return make
 
 
-@pytest.fixture(scope="module")
-def together(little_store: Path, run: Path, options: Options, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all runs of two processes, made by one torchrun."""
-    folder = tmp_path_factory.mktemp("together")
-    common = {"store": str(little_store), "steps": STEPS, "dropout": 0, **options}
+QUICK = ("ddp, an empty micro-batch", "ddp, ramp", "ddp, teacher", "fsdp, an empty micro-batch", "fsdp, teacher")
+"""The runs of two processes that `make test` makes; `make test-all` makes the others too."""
+
+
+def cases(names: Iterable[str]) -> list[Any]:
+    """These runs as parameters of a test."""
+    return [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in names]
+
+
+def settings_of(names: Iterable[str], folder: Path, store: Path, run: Path, options: Options) -> str:
+    """The runs of these names for under_torchrun.py."""
     settings = {name: more for name, (_, more) in TOGETHER.items()} | IN_BFLOAT16
-    runs = [{**common, "out": str(folder / name), **more, **taught(name, run)} for name, more in settings.items()]
-    done = torchrun(SCRIPT, "runs", json.dumps(runs))
-    assert done.code == 0, done.stderr
-    assert done.stdout == ""
+    common = {"store": str(store), "steps": STEPS, "dropout": 0, **options}
+    return json.dumps([{**common, "out": str(folder / name), **settings[name], **taught(name, run)} for name in names])
+
+
+@pytest.fixture(scope="module")
+def quick_runs(
+    little_store: Path, run: Path, options: Options, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, CommandOutput]:
+    """The folder of the runs of `make test`, and the output of a command line that ended the same processes."""
+    folder = tmp_path_factory.mktemp("quick")
+    runs = settings_of(QUICK, folder, little_store, run, options)
+    command = command_line(little_store, folder / "command", {**options, "steps": 2})
+    done = torchrun(SCRIPT, "runs", runs, *command, "--json", "--verbose")
+    assert done.code == 0, done.shown
+    return folder, done
+
+
+@pytest.fixture(scope="module")
+def other_runs(little_store: Path, run: Path, options: Options, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all other runs."""
+    folder = tmp_path_factory.mktemp("others")
+    names = [name for name in (*TOGETHER, *IN_BFLOAT16) if name not in QUICK]
+    done = torchrun(SCRIPT, "runs", settings_of(names, folder, little_store, run, options))
+    assert (done.code, done.stdout) == (0, ""), done.shown
     return folder
 
 
-def evidence(folder: Path, name: str) -> list[dict[str, Any]]:
-    return [json.loads((folder / f"{name}-rank{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
+@pytest.fixture(scope="module")
+def together(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """Gives a run of two processes by its name."""
+
+    def find(name: str) -> Path:
+        if name in QUICK:
+            return Path(request.getfixturevalue("quick_runs")[0] / name)
+        return Path(request.getfixturevalue("other_runs") / name)
+
+    return find
+
+
+Together = Callable[[str], Path]
+
+
+def evidence(out: Path) -> list[dict[str, Any]]:
+    """What each of the two processes of a run noted."""
+    return [json.loads(Path(f"{out}-rank{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
 
 
 @pytest.mark.parametrize("name", ["8+8", "4+4+4+4"])
@@ -145,21 +168,21 @@ def test_one_process_makes_the_same_updates_for_every_division(
     assert_same_updates(alone("16"), alone(name))
 
 
-@pytest.mark.parametrize("name", TOGETHER)
+@pytest.mark.parametrize("name", cases(TOGETHER))
 def test_two_processes_make_the_updates_of_one(
     alone: Callable[[str], Path],
-    together: Path,
+    together: Together,
     assert_same_updates: Callable[[Path, Path], None],
     name: str,
 ) -> None:
-    assert_same_updates(alone(TOGETHER[name][0]), together / name)
+    assert_same_updates(alone(TOGETHER[name][0]), together(name))
 
 
-@pytest.mark.parametrize("name", IN_BFLOAT16)
+@pytest.mark.parametrize("name", cases(IN_BFLOAT16))
 def test_two_processes_compute_in_bfloat16(
-    alone: Callable[[str], Path], together: Path, metrics_of: MetricsOf, name: str
+    alone: Callable[[str], Path], together: Together, metrics_of: MetricsOf, name: str
 ) -> None:
-    expected, found = updates_of(metrics_of(alone("16"))), updates_of(metrics_of(together / name))
+    expected, found = updates_of(metrics_of(alone("16"))), updates_of(metrics_of(together(name)))
     for loss in ("mlm_loss", "nsp_loss"):
         assert [line[loss] for line in found] == pytest.approx([line[loss] for line in expected], rel=0.02)
         assert [line[loss] for line in found] != pytest.approx([line[loss] for line in expected], rel=1e-5)
@@ -184,33 +207,34 @@ def assert_same_updates(
     return check
 
 
-def test_the_shares_are_what_these_tests_say(together: Path) -> None:
+def test_the_shares_are_what_these_tests_say(together: Together) -> None:
     """Numbers of masked tokens differ between shares, and one micro-batch is empty."""
-    first, second = (one["parts"][0] for one in evidence(together, "ddp, an empty micro-batch"))
+    first, second = (one["parts"][0] for one in evidence(together("ddp, an empty micro-batch")))
     assert (first, second) == ([7, 1], [7, 0])
-    first, second = (one["parts"] for one in evidence(together, "ddp, ramp"))
+    first, second = (one["parts"] for one in evidence(together("ddp, ramp")))
     assert [sum(one + other) for one, other in zip(map(list, first), map(list, second), strict=True)] == [
         *(3, 3, 6, 9, 9, 12),
         *(16, 16, 16, 16),
     ]
 
 
-@pytest.mark.parametrize("name", TOGETHER)
-def test_all_processes_know_the_same_figures(together: Path, metrics_of: MetricsOf, name: str) -> None:
-    first, second = evidence(together, name)
+@pytest.mark.parametrize("name", cases(TOGETHER))
+def test_all_processes_know_the_same_figures(together: Together, metrics_of: MetricsOf, name: str) -> None:
+    first, second = evidence(together(name))
     clock = ("tokens_per_second", "seconds")
     lines = [
         [{key: value for key, value in line.items() if key not in clock} for line in seen["lines"]]
         for seen in (first, second)
     ]
-    assert lines[0] == lines[1] == metrics_of(together / name)
+    assert lines[0] == lines[1] == metrics_of(together(name))
     assert first["result"]["evaluation"] == second["result"]["evaluation"]
 
 
-def test_the_objectives_alone_have_their_loss_alone(together: Path, metrics_of: MetricsOf) -> None:
+@pytest.mark.slow
+def test_the_objectives_alone_have_their_loss_alone(together: Together, metrics_of: MetricsOf) -> None:
     for kind in ("ddp", "fsdp"):
         for name, other in (("mlm", "nsp"), ("nsp", "mlm")):
-            line = updates_of(metrics_of(together / f"{kind}, {name}"))[-1]
+            line = updates_of(metrics_of(together(f"{kind}, {name}")))[-1]
             assert f"{name}_loss" in line and f"{other}_loss" not in line
 
 
@@ -222,16 +246,16 @@ def test_what_a_teacher_says_is_learnt(
     assert largest_difference(weights_of(alone("teacher")), weights_of(alone("16")))[0] > 1e-4
 
 
-@pytest.mark.parametrize("name", [name for name in TOGETHER if name.startswith("ddp")])
-def test_every_weight_is_used_without_looking_for_unused_ones(together: Path, name: str) -> None:
-    for seen in evidence(together, name):
+@pytest.mark.parametrize("name", cases(name for name in TOGETHER if name.startswith("ddp")))
+def test_every_weight_is_used_without_looking_for_unused_ones(together: Together, name: str) -> None:
+    for seen in evidence(together(name)):
         assert seen["wrapped"] and seen["looks_for_unused"] is False
         assert seen["sharded"] == 0
 
 
-@pytest.mark.parametrize("name", [name for name in TOGETHER if name.startswith("fsdp")])
-def test_every_weight_is_sharded_with_fsdp(together: Path, name: str) -> None:
-    first, second = evidence(together, name)
+@pytest.mark.parametrize("name", cases(name for name in TOGETHER if name.startswith("fsdp")))
+def test_every_weight_is_sharded_with_fsdp(together: Together, name: str) -> None:
+    first, second = evidence(together(name))
     for seen in (first, second):
         assert not seen["wrapped"], "DistributedDataParallel took the place of FSDP"
         assert seen["sharded"] == seen["parameters"] > 20
@@ -240,11 +264,8 @@ def test_every_weight_is_sharded_with_fsdp(together: Path, name: str) -> None:
     assert first["local_numbers"] + second["local_numbers"] == first["numbers"]
 
 
-def test_what_fsdp_leaves_is_a_stock_model(together: Path) -> None:
-    import transformers
-
-    model, found = transformers.BertForPreTraining.from_pretrained(together / "fsdp", output_loading_info=True)
-    assert not found["missing_keys"] and not found["unexpected_keys"]
+def test_what_fsdp_leaves_is_a_stock_model(together: Together) -> None:
+    model = load_stock(together("fsdp, teacher"), "BertForPreTraining")
     assert model.cls.predictions.decoder.weight.data_ptr() == model.bert.embeddings.word_embeddings.weight.data_ptr()
 
 
@@ -268,25 +289,26 @@ def unbroken(little_store: Path, options: Options, tmp_path_factory: pytest.Temp
     common = {"store": str(little_store), **options, **RESUMED}
     runs = [{**common, "out": str(folder / "ddp")}, {**common, "out": str(folder / "fsdp"), "fsdp": True}]
     done = torchrun(SCRIPT, "runs", json.dumps(runs))
-    assert done.code == 0, done.stderr
+    assert done.code == 0, done.shown
     return {"ddp": folder / "ddp", "fsdp": folder / "fsdp"}
 
 
 def stopped_at(update: int, store: Path, out: Path, options: Options) -> None:
     """A run whose torchrun gets a SIGTERM in the middle of an update: it saves, says how to go on, and ends."""
     done = torchrun(SCRIPT, "stopped", update, *command_line(store, out, options))
-    assert done.code != 0
-    assert done.stdout == ""
-    assert done.stderr.count(f"stopped by SIGTERM after update {update}") >= 1, done.stderr
+    assert done.code != 0, done.shown
+    assert done.stdout == "", done.shown
+    assert done.stderr.count(f"stopped by SIGTERM after update {update}") >= 1, done.shown
     again = f"torchrun --nproc-per-node 2 -m bertsmith pretrain {store} --out {out} --resume"
-    assert f"Resume with:\n  {again}" in done.stderr
-    assert done.stderr.count("Resume with") == 1, "the first process says it for all"
-    assert "Traceback" not in done.stderr.split("torch/distributed")[0]
+    assert f"Resume with:\n  {again}" in done.stderr, done.shown
+    assert done.stderr.count("Resume with") == 1, f"the first process says it for all\n{done.shown}"
+    assert "Traceback" not in done.stderr.split("torch/distributed")[0], done.shown
     assert damage_to(out / "checkpoints" / f"step-{update}") is None
     assert json.loads((out / "run.json").read_text(encoding="utf-8"))["status"] == "interrupted"
     assert not (out / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "stop"), [("ddp", 7), ("fsdp", 5)])
 def test_a_run_of_two_processes_that_was_stopped_ends_in_the_weights_of_an_unbroken_one(
     little_store: Path,
@@ -303,15 +325,14 @@ def test_a_run_of_two_processes_that_was_stopped_ends_in_the_weights_of_an_unbro
     out = tmp_path / "run"
     stopped_at(stop, little_store, out, {**options, **RESUMED, **({"fsdp": True} if kind == "fsdp" else {})})
     done = torchrun("-m", "bertsmith", "pretrain", little_store, "--out", out, "--resume", "--json")
-    assert done.code == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    result = json.loads(line)
+    result = done.json
     assert (result["resumed_from_step"], result["steps"]) == (stop, 12)
-    assert done.stderr.count("Resuming from") == 1, "only the first process talks"
+    assert done.stderr.count("Resuming from") == 1, f"only the first process talks\n{done.shown}"
     assert_identical(weights_of(out), weights_of(unbroken[kind]))
     assert metrics_of(out) == metrics_of(unbroken[kind])
 
 
+@pytest.mark.slow
 def test_dropout_does_not_depend_on_sharding_or_checkpoints(unbroken: dict[str, Path], metrics_of: MetricsOf) -> None:
     """A checkpoint of a sharded run makes a model in the first process; the dropout behind it stays the same."""
     first, second = (updates_of(metrics_of(unbroken[kind])) for kind in ("ddp", "fsdp"))
@@ -319,6 +340,7 @@ def test_dropout_does_not_depend_on_sharding_or_checkpoints(unbroken: dict[str, 
         assert one["mlm_loss"] == pytest.approx(other["mlm_loss"], rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ddp", "fsdp"])
 def test_each_process_draws_a_dropout_of_its_own(unbroken: dict[str, Path], kind: str) -> None:
     first, second = torch.load(unbroken[kind] / "checkpoints" / "step-12" / "random_states.pt", weights_only=True)
@@ -347,14 +369,11 @@ def test_one_process_goes_on_with_a_run_of_two(
 # What is not meant for several processes
 
 
-def test_two_processes_answer_once(little_store: Path, options: Options, tmp_path: Path) -> None:
-    arguments = command_line(little_store, tmp_path / "run", {**options, "steps": 2})
-    done = torchrun("-m", "bertsmith", *arguments, "--json", "--verbose")
-    assert done.code == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    assert json.loads(line)["steps"] == 2
-    assert done.stderr.count("precision: fp32") <= 1
-    assert done.stderr.count("8 examples at once in each of 2 processes") == 1
+def test_two_processes_answer_once(quick_runs: tuple[Path, CommandOutput]) -> None:
+    _, done = quick_runs
+    assert done.json["steps"] == 2
+    assert done.stderr.count("precision: fp32") <= 1, done.shown
+    assert done.stderr.count("8 examples at once in each of 2 processes") == 1, done.shown
 
 
 def test_fsdp_with_one_process_is_refused(bertsmith: Callable[..., Any], little_store: Path, tmp_path: Path) -> None:

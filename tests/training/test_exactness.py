@@ -54,7 +54,6 @@ def divided(little_store: Path, options: Options, tmp_path_factory: pytest.TempP
     return {micro: folder / str(micro) for micro in (16, 8, 4, 5)}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("micro", [8, 4, 5])
 def test_an_update_is_the_same_for_every_division_of_its_batch(
     divided: dict[int, Path],
@@ -75,7 +74,6 @@ def test_an_update_is_the_same_for_every_division_of_its_batch(
     assert difference <= 1e-5, f"{name} differs by {difference:.2e}"
 
 
-@pytest.mark.slow
 def test_the_weights_did_move(divided: dict[int, Path], weights_of: WeightsOf) -> None:
     """What the test above compares is not the initialisation."""
     torch.manual_seed(0)
@@ -149,7 +147,6 @@ def course(options: Options, optimizer: str = "adamw") -> Options:
     return {**options, "steps": 14, "dropout": 0.1, "eval_every": 3, "save_every": 5, "optimizer": optimizer}
 
 
-@pytest.mark.slow
 def test_an_epoch_of_these_runs_ends_in_their_middle(unbroken: Callable[..., Path]) -> None:
     from bertsmith.runtime.files import read_json
 
@@ -158,17 +155,15 @@ def test_an_epoch_of_these_runs_ends_in_their_middle(unbroken: Callable[..., Pat
     assert examples > 2 * 16, "an epoch is to take several updates"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "workers", "threads", "stops"),
     [
-        ("adamw", 0, 1, [4]),
-        ("adamw", 2, 1, [7]),
-        ("adamw", 0, 1, [3, 6, 13]),
-        ("adamw", 0, 2, [8]),
-        ("muon", 0, 1, [4]),
+        pytest.param("adamw", 0, 1, [4], id="once"),
+        pytest.param("adamw", 2, 1, [7], id="workers"),
+        pytest.param("adamw", 0, 1, [3, 6, 13], id="thrice"),
+        pytest.param("adamw", 0, 2, [8], id="threads"),
+        pytest.param("muon", 0, 1, [4], id="muon"),
     ],
-    ids=["once", "workers", "thrice", "threads", "muon"],
 )
 def test_an_interrupted_run_ends_in_the_weights_of_an_unbroken_one(
     little_store: Path,
@@ -200,7 +195,6 @@ def test_an_interrupted_run_ends_in_the_weights_of_an_unbroken_one(
     assert result.tokens_seen == metrics_of(out)[-1]["tokens_seen"]
 
 
-@pytest.mark.slow
 def test_muon_does_not_train_as_adamw_does(
     unbroken: Callable[..., Path], weights_of: WeightsOf, largest_difference: Difference
 ) -> None:
@@ -209,7 +203,6 @@ def test_muon_does_not_train_as_adamw_does(
     assert difference > 3e-3
 
 
-@pytest.mark.slow
 def test_workers_do_not_change_the_weights(
     little_store: Path,
     options: Options,
@@ -223,7 +216,6 @@ def test_workers_do_not_change_the_weights(
     assert_identical(weights_of(tmp_path / "run"), weights_of(unbroken("adamw")))
 
 
-@pytest.mark.slow
 def test_updates_after_the_last_checkpoint_are_made_again(
     little_store: Path,
     options: Options,
@@ -275,7 +267,7 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
             original(state, file)
 
         original, torch.save = torch.save, killed
-        machine.choose_threads = lambda: machine.Choice("threads", "1", "tests")
+        machine.choose_threads = lambda: machine.AutomaticChoice("threads", "1", "tests")
         machine.requested_threads = lambda: None
         pretrain(Path({str(little_store)!r}), out=Path({str(out)!r}), **{course(options)!r})
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import DefaultFlowCallback
 
 from bertsmith.training import budget as budget_module
 from bertsmith.training.budget import FIRST_POSITION, Budget
 from bertsmith.training.schedules import factor
 from bertsmith.verbs.pretrain import pretrain
+from support.trainer_events import after_event
 
 SCHEDULES = ("wsd", "cosine", "linear")
 
@@ -121,20 +121,17 @@ def test_by_the_clock_no_update_is_wasted(clock: _Clock, schedule: str) -> None:
 
 
 @pytest.fixture
-def a_run_by_the_clock(
-    little_store: Path, options: dict[str, Any], clock: _Clock, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., None]:
+def a_run_by_the_clock(little_store: Path, options: dict[str, Any], clock: _Clock) -> Iterator[Callable[..., None]]:
     """Runs `pretrain` with a clock on which every update takes six seconds."""
 
-    def on_step_begin(*_: Any, **__: Any) -> None:
+    def tick(*_: Any) -> None:
         clock.now += 6
-
-    monkeypatch.setattr(DefaultFlowCallback, "on_step_begin", on_step_begin)
 
     def call(out: Path, **more: Any) -> None:
         pretrain(little_store, out=out, **{**options, **more})
 
-    return call
+    with after_event("on_step_begin", tick):
+        yield call
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -76,8 +76,7 @@ def test_a_forked_worker_leaves_control_c_to_its_parent(monkeypatch: pytest.Monk
         assert stop.requested is None
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_to_the_whole_group_leaves_the_workers_to_their_parent(
     little_store: Path, options: dict[str, Any], tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -14,7 +14,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import DefaultFlowCallback
 
 from bertsmith.training import budget as budget_module
 from bertsmith.training.budget import Budget
@@ -22,6 +21,7 @@ from bertsmith.training.micro_batches import Batch
 from bertsmith.training.trainer import ExactTrainer
 from bertsmith.training.update_sampler import BatchRamp, Update, UpdateSampler
 from bertsmith.verbs.pretrain import pretrain
+from support.trainer_events import after_event
 
 Weights = dict[str, torch.Tensor]
 WeightsOf = Callable[[Path], Weights]
@@ -168,7 +168,6 @@ def test_the_tokens_of_a_run_are_those_of_its_updates(unbroken: Path, metrics_of
         assert 0.7 * examples * length < tokens <= examples * length
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("stops", [[5], [2, 10]], ids=["in the middle of both", "at the edges"])
 def test_a_run_that_was_stopped_in_its_course_ends_in_the_same_weights(
@@ -218,15 +217,16 @@ class _Clock(SimpleNamespace):
 
 
 @pytest.fixture
-def six_seconds_an_update(monkeypatch: pytest.MonkeyPatch) -> None:
+def six_seconds_an_update(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A clock on which every update takes six seconds."""
     clock = _Clock()
 
-    def on_step_begin(*_: Any, **__: Any) -> None:
+    def tick(*_: Any) -> None:
         clock.now += 6
 
     monkeypatch.setattr(budget_module, "time", clock)
-    monkeypatch.setattr(DefaultFlowCallback, "on_step_begin", on_step_begin)
+    with after_event("on_step_begin", tick):
+        yield
 
 
 @pytest.mark.usefixtures("six_seconds_an_update")

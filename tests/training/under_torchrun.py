@@ -1,6 +1,7 @@
 """What tests/training/test_distributed.py starts with torchrun: runs of `pretrain` that leave evidence of each process.
 
-    torchrun ... under_torchrun.py runs '[{"out": ..., ...}, ...]'    several runs, one after the other
+    torchrun ... under_torchrun.py runs '[{"out": ..., ...}, ...]' [pretrain STORE ...]
+                                                                      several runs, then a command line
     torchrun ... under_torchrun.py stopped 5 pretrain STORE ...       a command line that gets a SIGTERM at update 5
 
 Beside each RUN, OUT-rank0.json, OUT-rank1.json ... hold the lines of metrics.jsonl as that process knows them, and how
@@ -21,13 +22,17 @@ from unittest import mock
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 from transformers import DefaultFlowCallback
+from transformers.trainer_callback import CallbackHandler
 
-from bertsmith.runtime import processes
+from bertsmith.runtime import peak, processes
 from bertsmith.training.monitoring import Monitor
-from bertsmith.training.signals import StopRequest
 from bertsmith.training.trainer import ExactTrainer
 
 WAIT_SECONDS = 120.0
+
+# As in tests/conftest.py: the peak of the machine is measured with one small product.
+peak.PRODUCTS = ((256, 256, 256),)
+peak.matmul_peak.__kwdefaults__["seconds"] = 0.0
 
 
 def run(options: dict[str, Any]) -> None:
@@ -73,23 +78,21 @@ def stopped(update: int, arguments: list[str]) -> None:
     """A command line whose torchrun gets a SIGTERM in the middle of an update; it comes before the update is over."""
     from bertsmith.cli.app import main
 
-    entered, requests = StopRequest.__enter__, list[StopRequest]()
+    original = CallbackHandler.on_pre_optimizer_step
 
-    def enter(self: StopRequest) -> StopRequest:
-        requests.append(self)
-        return entered(self)
-
-    def hook(self: DefaultFlowCallback, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def hook(self: CallbackHandler, args: Any, state: Any, control: Any, **rest: Any) -> Any:
+        result = original(self, args, state, control, **rest)
         if state.global_step + 1 == update and processes.is_main():
+            arrived: list[int] = []
+            handler: Any = signal.getsignal(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, lambda number, frame: (arrived.append(number), handler(number, frame))[1])
             os.kill(os.getppid(), signal.SIGTERM)
             end = time.monotonic() + WAIT_SECONDS
-            while requests[-1].requested is None and time.monotonic() < end:
+            while not arrived and time.monotonic() < end:
                 time.sleep(0.01)
+        return result
 
-    with (
-        mock.patch.object(StopRequest, "__enter__", enter),
-        mock.patch.object(DefaultFlowCallback, "on_pre_optimizer_step", hook),
-    ):
+    with mock.patch.object(CallbackHandler, "on_pre_optimizer_step", hook):
         main(arguments)
 
 
@@ -97,5 +100,9 @@ if __name__ == "__main__":
     if sys.argv[1] == "runs":
         for options in json.loads(sys.argv[2]):
             run(options)
+        if sys.argv[3:]:
+            from bertsmith.cli.app import main
+
+            main(sys.argv[3:])
     else:
         stopped(int(sys.argv[2]), sys.argv[3:])

@@ -78,15 +78,13 @@ def test_the_page_is_drawn_when_something_is_new_until_the_run_ends(
 
 
 @pytest.mark.parametrize("status", ["finished", "interrupted"])
-def test_a_run_that_has_ended_is_drawn_once(training: Training, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[str] = []
-    original = verb._write
-    monkeypatch.setattr(verb, "_write", lambda folder, html: (drawn.append(html), original(folder, html)))
+def test_a_run_that_has_ended_is_drawn_once(training: Training, status: str) -> None:
     training.save(status)
     report(training.folder, watch=True)
-    assert len(drawn) == 1 and LIVE not in drawn[0]
-    assert training.pages == []
-    assert ("is not finished (interrupted): update 4 of 10" in drawn[0]) == (status == "interrupted")
+    assert training.pages == [], "it does not wait"
+    page = training.page.read_text()
+    assert LIVE not in page
+    assert ("is not finished (interrupted): update 4 of 10" in page) == (status == "interrupted")
 
 
 def test_control_c_ends_the_watching_and_leaves_a_still_page(training: Training, bertsmith: Callable[..., Any]) -> None:

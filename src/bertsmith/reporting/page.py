@@ -15,10 +15,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from bertsmith.errors import readable
@@ -161,15 +162,11 @@ class Page:
 
     def html(self) -> str:
         """Return the whole page."""
-        folder = files("bertsmith.reporting")
-        environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        environment.filters |= {"whole": _whole, "in_parts": _in_parts}
-        template = environment.from_string(folder.joinpath("page.html").read_text(encoding="utf-8"))
-        page = template.render(
+        page = _template().render(
             title=self._title,
             subtitle=self._subtitle,
             refresh_seconds=self._refresh_seconds,
-            css=Markup(folder.joinpath("page.css").read_text(encoding="utf-8")),
+            css=Markup(files("bertsmith.reporting").joinpath("page.css").read_text(encoding="utf-8")),
             opening=self._opening,
             sections=self._sections,
         )
@@ -178,6 +175,14 @@ class Page:
     def _add(self, kind: str, **content: Any) -> None:
         current = self._sections[-1] if self._sections else self._opening
         current.blocks.append(_Block(kind, content))
+
+
+@cache
+def _template() -> Template:
+    """The template of all pages, compiled once per process."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"whole": _whole, "in_parts": _in_parts}
+    return environment.from_string(files("bertsmith.reporting").joinpath("page.html").read_text(encoding="utf-8"))
 
 
 def _narrowest(rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> int:

@@ -148,7 +148,7 @@ def test_path_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
         return datasets.Dataset.from_dict(table, features=kinds).to_iterable_dataset()
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    monkeypatch.setattr(hub_datasets, "_reach_hub", lambda *_: None)
+    monkeypatch.setattr(hub_datasets, "unreachable", lambda: None)
     assert read_rows(with_split(Path("hf:glue/mrpc"), "validation"), Columns()) == [Row("a", "b", "equivalent")]
     assert requested == [("glue/mrpc", None, "validation"), ("glue", "mrpc", "validation")]
 

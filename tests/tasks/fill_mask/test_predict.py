@@ -35,7 +35,7 @@ def test_a_vocabulary_of_usual_size() -> None:
     for count in (1, 5, 2_000, 30_522):
         tokens, probabilities = _most_probable(logits, count)
         assert tokens.tolist() == np.argsort(-logits, kind="stable")[:count].tolist()
-    assert probabilities.sum() == np.float32(1) or abs(probabilities.sum() - 1) < 1e-5
+    assert probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_a_vocabulary_of_one_entry() -> None:
