@@ -18,9 +18,8 @@ PAGES = [ROOT / "README.md", *GUIDES]
 OTHER_PROGRAMS = {
     *("--head", "--disable-usage-stats", "--address", "--array", "--name"),  # ray, sbatch, scancel
     *("--encoder", "--from-scratch", "--side"),  # benchmarks/finetune_quality.py
-    *("--json", "--config", "--set", "--help"),  # every verb
+    *("--json", "--verbose", "--config", "--set", "--help"),  # every verb
     *("--signal", "--node-rank"),  # sbatch, torchrun
-    *("--auto-micro-batch",),  # the new name of --auto-batch
 }
 """Options in the text of a page that are not in the schema of a verb."""
 
@@ -64,3 +63,15 @@ def test_files_in_the_text_exist(page: Path) -> None:
     inside = "|".join(path.name for path in (ROOT / "src" / "bertsmith").iterdir() if path.is_dir())
     for path in set(re.findall(rf"`((?:{roots}|{inside})/[\w./-]*)`", text)):
         assert any((base / path).exists() for base in (ROOT, ROOT / "src" / "bertsmith")), f"{page.name}: {path}"
+
+
+def test_the_outline_of_a_task_has_the_methods_that_a_task_must_have() -> None:
+    from bertsmith.tasks.base import Task
+    from toy_task.task import TASK
+
+    text = (ROOT / "docs" / "adding-a-task.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"    def (\w+)\(", text)) == Task.__abstractmethods__
+    named = re.findall(r"^    (\w+) = ", text, re.MULTILINE)
+    named += [name for row in re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+    known = set(vars(TASK(["a", "b"]))).union(*(vars(base) for base in TASK.__mro__))
+    assert set(named) - known == set()
