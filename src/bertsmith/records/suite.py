@@ -91,8 +91,8 @@ class SuiteRecord(Record):
     """suite.json."""
 
     advice: ClassVar[str] = (
-        "The RUNs next to it can still be used; to make the table again, repeat the command with --overwrite or a "
-        "different --out"
+        "The RUNs next to it can still be used. Try: repeat the command, with --overwrite or a different --out, to "
+        "make the table again"
     )
 
     kind: Literal["suite"] = "suite"

@@ -43,7 +43,8 @@ def check_input_lengths(encoded: EncodedTexts, verb: str, max_length: int) -> No
     for ids, lost in zip(encoded.input_ids, encoded.truncated_tokens, strict=True):
         if lost:
             raise InputError(
-                f"{verb}: the text has {len(ids) + lost} tokens, the model takes {max_length}. Try: shorten it"
+                f"{verb}: found a text of {len(ids) + lost} tokens, expected at most {max_length}, the limit "
+                "of the model. Try: shorten it"
             )
 
 

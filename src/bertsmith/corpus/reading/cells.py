@@ -18,7 +18,7 @@ from bertsmith.errors import DataError, shortened
 
 _BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    (str, "a text"),
+    (str, "text"),
     (bool, "true or false"),
     ((int, float, Decimal), "a number"),
     ((list, tuple), "a list"),
@@ -60,11 +60,11 @@ def text_of_cell(value: object, where: str, *, advice: str = "") -> str:
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{where}: found bytes that are not UTF-8 (byte {error.start} is 0x{value[error.start]:02x}), expected "
-                f"a text{advice}"
+                f"text{advice}"
             ) from None
     if isinstance(value, RepeatedName):
         raise DataError(f"{where}: found {value}, expected it once. Try: rename or remove the others")
-    raise DataError(f"{where}: found {kind(value)}, expected a text{advice}")
+    raise DataError(f"{where}: found {kind(value)}, expected text{advice}")
 
 
 def is_printed_bytes(text: str) -> bool:
@@ -75,7 +75,7 @@ def is_printed_bytes(text: str) -> bool:
 def printed_bytes_error(where: str, text: str) -> DataError:
     """Return the error for a column in which every text is printed bytes."""
     return DataError(
-        f"{where}: found {shortened(text)} (printed Python bytes), expected a text. Try: decode the column before "
+        f"{where}: found {shortened(text)} (printed Python bytes), expected text. Try: decode the column before "
         "writing it (in pandas: column.str.decode('utf-8'))"
     )
 

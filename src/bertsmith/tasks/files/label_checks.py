@@ -54,7 +54,7 @@ def spelling_advice(name: str, near: str) -> str:
     """Return the end of an error about an unknown label if the model has the label in a different spelling."""
     return (
         f"; the model has {quoted_name(near)}, which differs from {quoted_name(name)} only in case, white space or "
-        "Unicode form. Write both the same way"
+        "Unicode form. Try: spell both the same way"
     )
 
 
@@ -102,7 +102,7 @@ def label_warnings(
     if labels_per_text is not None and labels_per_text < 2:
         yield (
             "train: no text has more than one label; write several labels as a list "
-            f'(["a", "b"]) or separate them by {SEPARATOR} (a{SEPARATOR}b)'
+            f'(["a", "b"]) or separate them with {SEPARATOR} (a{SEPARATOR}b)'
         )
     if labels_per_text is not None and are_decimals(counts):
         yield (
@@ -113,8 +113,8 @@ def label_warnings(
         joined = [name for name in counts if any(_parts_are_labels(name, mark, counts) for mark in (SEPARATOR, *",;"))]
         if joined:
             yield (
-                f"train: {quoted_name(joined[0])} is a class, and its parts are classes too. If a text may have "
-                "several labels, give --problem-type multi_label_classification"
+                f"train: {quoted_name(joined[0])} is a class, and its parts are classes too. Try: --problem-type "
+                "multi_label_classification if a text may have several labels"
             )
     for name in MISSING:
         if name in counts:

@@ -36,7 +36,7 @@ class LabelScores(ExampleScores):
     @property
     def notes(self) -> list[str]:
         """The class of `f1`."""
-        return [] if self.positive_label is None else [f"  f1 is that of the label {self.positive_label!r}"]
+        return [] if self.positive_label is None else [f"  f1 is for the label {self.positive_label!r}"]
 
 
 def score(options: ScoreOptions) -> LabelScores:

@@ -84,7 +84,10 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
         requested = None if options is None else options.problem_type
         chosen = requested or configured_problem_type(config)
         if (chosen == REGRESSION) != (config.num_labels == 1):
-            raise OptionError(f"--problem-type {chosen}: {name} has {config.num_labels} outputs")
+            expected = "1" if chosen == REGRESSION else "at least 2"
+            raise OptionError(
+                f"--problem-type {chosen}: found {config.num_labels} outputs in {name}, expected {expected}"
+            )
         labels = [] if chosen == REGRESSION else [config.id2label[number] for number in range(len(config.id2label))]
         return cls(labels, chosen).with_model_temperature(config, name)
 
