@@ -80,7 +80,7 @@ class Segmentation:
         takes_part = np.fromiter((not text.startswith(CONTINUING) for text in words), bool, len(words))
         takes_part[word[symbol == 0]] = False
         usable = takes_part[word]
-        # 16 bits where they suffice: numpy sorts those by radix
+        # 16 bits if they suffice, because numpy sorts 16-bit integers by radix
         self.first: _Ints = np.zeros(len(self.weight), np.uint16 if size <= 1 << 16 else np.int32)
         self.first[cell[usable]] = symbol[usable]
         self.last = self.first.copy()

@@ -123,7 +123,7 @@ def decode_stream(
             raise DataError(
                 f"{file.location}: {position}byte {offset - len(waiting) + failed.start} "
                 f"(0x{failed.object[failed.start]:02x}) is not {options.encoding}. "
-                "Try: --encoding (cp1252 is common), or --encoding-errors replace to count and replace such bytes"
+                "Try: --encoding (windows-1252 is common), or --encoding-errors replace to count and replace such bytes"
             )
         line += text.count("\n") if name_lines else 0
         offset += len(raw)

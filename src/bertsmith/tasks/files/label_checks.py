@@ -1,7 +1,7 @@
 """Checks for labels that look wrong: numbers that are read as classes, and a class with several spellings.
 
 Both train without an error and give misleading metrics: a similarity score with 26 "classes", or a class whose examples
-are divided between `Sports` and `sports`. Certain mistakes are errors, the others warnings.
+are divided between `Sports` and `sports`. A definite mistake raises an error, a likely one a warning.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SEPARATOR = "|"
 MANY_NUMBERS = 50
 """If there are more whole numbers than this, they are rarely classes."""
 FEW_ROWS = 2
-"""A model hardly learns a label that occurs no more often than this."""
+"""A model rarely learns a label that occurs this often or less."""
 EXAMPLES = 5
 MISSING = ("nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "#N/A")
 """How pandas, Python, JSON, SQL and Excel print a missing value."""
@@ -59,7 +59,7 @@ def spelling_advice(name: str, near: str) -> str:
 
 
 def check_are_classes(path: str, labels: Sequence[str], places: Iterable[tuple[str, str]]) -> None:
-    """Raise DataError if all labels are numbers and some have decimals: such labels are hardly class names.
+    """Raise DataError if all labels are numbers and some have decimals: such labels are rarely class names.
 
     `places` has the label and the location of each row.
     """

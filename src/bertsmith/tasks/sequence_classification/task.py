@@ -150,7 +150,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
 
     @classmethod
     def reference_of_model(cls, config: Any, name: str) -> FileReference | None:
-        """Return the text columns of the training file."""
+        """Return the text columns of the MODEL's training file."""
         return configured_text_columns(config, name)
 
     def read_unlabelled(self, path: Path, columns: Columns) -> list[Row]:
