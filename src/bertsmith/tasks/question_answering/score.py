@@ -73,8 +73,8 @@ def score(options: ScoreOptions) -> AnswerScores:
     unknown = len(predictions.keys() - ids)
     if unknown == len(predictions):
         raise DataError(
-            f"{options.predictions}: none of its {unknown} ids is the id of a question in {options.labels}; expected predictions "
-            "for that file"
+            f"{options.predictions}: none of its {unknown} ids is the id of a question in {options.labels}; "
+            "expected predictions for that file"
         )
     scores = squad.question_scores(questions, predictions)
     missing = int(np.sum(~scores.predicted))
