@@ -222,7 +222,7 @@ def test_without_texts_a_terminal_is_not_waited_for(bertsmith: Callable[..., Any
     answer = bertsmith("fill-mask", run)
     assert answer.code == 2
     assert (
-        'no text. Try: bertsmith fill-mask MODEL "A text.", or give lines of text with --input FILE or on standard'
+        'found no text. Try: bertsmith fill-mask MODEL "A text.", or lines of text in --input FILE or on standard'
         in answer.stderr
     )
 

@@ -362,7 +362,7 @@ def test_regression(run: Path, numbered: Labelled, tmp_path: Path) -> None:
     assert answer.label is None and answer.probabilities is None
     stock = Stock(tmp_path / "run", "AutoModelForSequenceClassification")
     assert_same(answer.value, stock("The baker found some bread in the market.").logits[0, 0])
-    with pytest.raises(OptionError, match=r"--problem-type single_label_classification: .* has 1 outputs"):
+    with pytest.raises(OptionError, match=r"--problem-type single_label_classification: found 1 output"):
         evaluate(tmp_path / "run", tmp_path / "dev.tsv", problem_type="single_label_classification")
 
 

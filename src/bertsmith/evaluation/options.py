@@ -28,7 +28,7 @@ class HeadMeasureOptions(LabelledOptions):
     batch_size: int = Field(
         64,
         gt=0,
-        description="batch size: N x --max-length tokens including padding; for a language model N examples",
+        description="batch size: N x --max-length tokens, padding included; for a language model N examples",
     )
     precision: Precision = "fp32"
 
@@ -69,7 +69,7 @@ class EvaluateOptions(HeadMeasureOptions):
         100, gt=0, description="measure N random sentences, the same every time (needs --pseudo-perplexity)"
     )
     sequence_length: int | None = Field(
-        None, ge=8, description="tokens per example, including special tokens (default: as in pre-training, else 128)"
+        None, ge=8, description="tokens per example, special tokens included (default: as in pre-training, else 128)"
     )
     seed: int = Field(
         0, ge=0, lt=SEED_LIMIT, description="random seed of the fixed masks, pairs and sentences; a RUN reports seed 0"

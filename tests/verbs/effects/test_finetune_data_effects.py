@@ -196,7 +196,7 @@ def test_finetune_encoding(bench: Bench) -> None:
 @effect(FinetuneOptions, "skip_broken_rows")
 def test_finetune_skip_broken_rows(bench: Bench) -> None:
     data = bench.file(bench.labelled.read_text() + "one field\n", ".csv")
-    with pytest.raises(DataError, match=f"line {ROWS + 2}: 1 fields, expected 2"):
+    with pytest.raises(DataError, match=f"line {ROWS + 2}: found 1 fields, expected 2"):
         bench.finetune(train=data, dev=data)
     assert bench.finetune(train=data, dev=data, skip_broken_rows=True).num_examples == ROWS
 

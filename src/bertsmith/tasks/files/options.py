@@ -62,7 +62,7 @@ class LabelledFileOptions(Options):
     labels_are: Literal["plain", "entities"] | None = Field(
         None,
         description="kind of tags: plain labels such as parts of speech, or entities such as B-PER "
-        "(token-classification; default: that of the MODEL, else detected)",
+        "(token-classification; default: as in the MODEL, else detected)",
     )
     label_names: tuple[str, ...] | None = Field(
         None,

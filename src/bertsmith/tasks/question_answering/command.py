@@ -41,8 +41,8 @@ class AnswerOptions(ModelOptions):
         None,
         ge=0,
         le=1,
-        description="leave a question unanswered if its probability of no answer is higher, from 0 to 1 (default: that "
-        "of the MODEL, else 1: never)",
+        description="leave a question unanswered if its probability of no answer is higher, from 0 to 1 (default: as "
+        "in the MODEL, else 1: never)",
     )
     max_length: MaxLength = None
     precision: Precision = "fp32"

@@ -17,6 +17,7 @@ from bertsmith.metrics.classification import LOWER_IS_BETTER, SIGNED_METRICS
 from bertsmith.metrics.entities import LabelCounts
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.probabilities import binary_cross_entropies, log_softmax
+from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.encoded_texts import EncodedTexts, encode, padded
@@ -86,7 +87,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
         if (chosen == REGRESSION) != (config.num_labels == 1):
             expected = "1" if chosen == REGRESSION else "at least 2"
             raise OptionError(
-                f"--problem-type {chosen}: found {config.num_labels} outputs in {name}, expected {expected}"
+                f"--problem-type {chosen}: found {counted(config.num_labels, 'output')} in {name}, expected {expected}"
             )
         labels = [] if chosen == REGRESSION else [config.id2label[number] for number in range(len(config.id2label))]
         return cls(labels, chosen).with_model_temperature(config, name)
