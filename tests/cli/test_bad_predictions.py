@@ -142,7 +142,7 @@ def test_thresholds_that_mean_nothing(
 def test_an_option_of_another_task(
     scored: Callable[..., tuple[str, Path, Path]], task: str, option: tuple[str, ...], holds: Callable[..., None]
 ) -> None:
-    holds(scored(task, "", "", *option)[0], f"{option[0]} is for ", f", found {task}")
+    holds(scored(task, "", "", *option)[0], f"{option[0]} is only for ", f", found {task}")
 
 
 TAGS = "a B-X\nb I-X\n\nc O\n"

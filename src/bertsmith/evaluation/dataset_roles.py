@@ -16,7 +16,7 @@ ROLE_NOTES: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
         "warning",
     ),
     "dev": (
-        "The checkpoint of the MODEL was selected on this file, its dev file: the metrics are slightly optimistic.",
+        "The checkpoint of the MODEL was selected on this file, its dev file: the metrics are slightly too good.",
         "info",
     ),
     "test": ("This is the test file of the MODEL: it was used neither for training nor for selection.", "good"),

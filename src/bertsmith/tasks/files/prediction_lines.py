@@ -27,8 +27,8 @@ def aligned_lines(
             raise DataError(f"{where}: found more predictions than the {len(texts)} rows of {labels_path}")
         if record.get(name) != texts[count]:
             raise DataError(
-                f"{where}: found the {name} {short_text(record.get(name))}, expected {short_text(texts[count])} as in "
-                f"row {count + 1} of {labels_path}; predictions must be in the order of the rows"
+                f"{where}: the {name} is {short_text(record.get(name))}, expected {short_text(texts[count])} as in row "
+                f"{count + 1} of {labels_path}; predictions must be in the order of the rows"
             )
         count += 1
         yield where, record
