@@ -154,7 +154,7 @@ def test_numbers_have_nothing_to_calibrate(run: Path, tmp_path: Path) -> None:
     file.write_text("".join(f'{{"text": "bread", "label": {number}}}\n' for number in range(4)))
     with pytest.raises(
         OptionError,
-        match=r"--calibrate: sequence-classification \(regression\) has no class probabilities to calibrate",
+        match=r"--calibrate: sequence-classification \(regression\) has no class probabilities",
     ):
         given = {"model": run, "train": file, "dev": file, "out": tmp_path / "run", "problem_type": "regression"}
         finetune("sequence-classification", calibrate=True, **given)

@@ -99,12 +99,12 @@ def test_a_classifier_made_of_one_is_none(encoder: Callable[..., Path], tmp_path
         (
             {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False},
             "cls",
-            "pooling: cls (from the 1_Pooling of",
+            "pooling: cls (from the 1_Pooling",
         ),
         (
             {"pooling_mode_cls_token": False, "pooling_mode_max_tokens": True},
             "max",
-            "pooling: max (from the 1_Pooling of",
+            "pooling: max (from the 1_Pooling",
         ),
         ({"pooling_mode": "cls"}, "cls", "pooling: cls"),
         ({"pooling_mode_mean_tokens": True}, "mean", None),

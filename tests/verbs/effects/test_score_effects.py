@@ -118,7 +118,7 @@ def test_score_encoding(bench: Bench) -> None:
 def test_score_scheme(bench: Bench) -> None:
     """It says which tags there may be, and, read strictly, which entities."""
     gold, singles = bench.file("a B-X\nb I-X\nc B-X\n"), bench.file("a B-X\nb E-X\nc S-X\n")
-    with pytest.raises(DataError, match="line 2: found the tag 'E-X', expected a tag of BIO. Try: --scheme BIOES"):
+    with pytest.raises(DataError, match=r"line 2: found the tag 'E-X', expected a tag of BIO\. Try: --scheme BIOES"):
         bench.score("token-classification", gold, singles)
     assert bench.score("token-classification", gold, singles, scheme="BIOES")["f1"] == 1
     # The first tag: no entity in IOB1. Then an I behind it, and a B behind its own type, are one each.
