@@ -78,7 +78,7 @@ def test_compare_batch_size(bench: Bench) -> None:
 @effect(CompareOptions, "no_header")
 def test_compare_no_header(bench: Bench) -> None:
     data = without_header(bench)
-    with pytest.raises(DataError, match="give --no-header if the first line is data"):
+    with pytest.raises(DataError, match="or --no-header if the first line is data"):
         bench.compare(bench.head, bench.head, data)
     assert bench.compare(bench.head, bench.head, data, no_header=True).num_examples == ROWS
 
@@ -86,7 +86,7 @@ def test_compare_no_header(bench: Bench) -> None:
 @effect(CompareOptions, "format")
 def test_compare_format(bench: Bench) -> None:
     data = of_another_ending(bench, bench.labelled)
-    with pytest.raises(DataError, match="say what it is with --format"):
+    with pytest.raises(DataError, match="Try: --format"):
         bench.compare(bench.head, bench.head, data)
     assert bench.compare(bench.head, bench.head, data, format="csv").num_examples == ROWS
 

@@ -127,7 +127,7 @@ def test_finetune_class_weights(bench: Bench) -> None:
     choices = {choice["name"]: choice["value"] for choice in bench.record(weighted)["choices"]}
     assert "class weights" in choices
     assert "class weights" not in {choice["name"] for choice in bench.record(plain)["choices"]}
-    with pytest.raises(OptionError, match="--class-weights balanced: needs one class an example"):
+    with pytest.raises(OptionError, match="--class-weights balanced: needs exactly one class per example"):
         bench.finetune(train=ratings(bench), dev=ratings(bench), problem_type="regression", class_weights="balanced")
 
 
@@ -164,7 +164,7 @@ def test_finetune_pair_column(bench: Bench) -> None:
 @effect(FinetuneOptions, "no_header")
 def test_finetune_no_header(bench: Bench) -> None:
     data = without_header(bench)
-    with pytest.raises(DataError, match="give --no-header if the first line is data"):
+    with pytest.raises(DataError, match="or --no-header if the first line is data"):
         bench.finetune(train=data, dev=data)
     assert bench.finetune(train=data, dev=data, no_header=True).num_examples == ROWS
 
@@ -172,7 +172,7 @@ def test_finetune_no_header(bench: Bench) -> None:
 @effect(FinetuneOptions, "format")
 def test_finetune_format(bench: Bench) -> None:
     data = of_another_ending(bench, bench.labelled)
-    with pytest.raises(DataError, match="say what it is with --format"):
+    with pytest.raises(DataError, match="Try: --format"):
         bench.finetune(train=data, dev=data)
     assert bench.finetune(train=data, dev=data, format="csv").num_examples == ROWS
 
