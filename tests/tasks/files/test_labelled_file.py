@@ -167,7 +167,7 @@ def test_whatever_json_writes_is_read_again(
         ("f.csv", "text,label\na,1\nb\nc,2\n", r"line 3: found 1 fields, expected 2 \(text, label\)"),
         ("f.csv", 'text,label\n"two\nlines",1\nb,1,x\n', r"line 4: found 3 fields, expected 2"),
         ("f.tsv", "text\tlabel\na\t1\nb\t\tc\t1\n", r"line 3: found 4 fields, expected 2"),
-        ("f.csv", 'text,label\n"never closed,1\n', r"line 2: a quoted field without its closing quote"),
+        ("f.csv", 'text,label\n"never closed,1\n', r"line 2: found a quoted field without its closing quote"),
         ("f.csv", "text,label\nx,1\n  ,1\n", r"line 3: the text is empty"),
         ("f.csv", "", "the file is empty"),
         ("f.csv", "text,label\n", "no rows in this file"),

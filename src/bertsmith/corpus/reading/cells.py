@@ -8,6 +8,7 @@ trained on as text, and a number usually means that the wrong column was chosen.
 from __future__ import annotations
 
 import datetime
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,3 +93,8 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """`object_pairs_hook` for `json.loads`: repeated keys get `RepeatedName` as their value, not the last value."""
     found = dict(pairs)
     return found if len(found) == len(pairs) else found | repeated_names([key for key, _ in pairs])
+
+
+def describe_json_error(error: json.JSONDecodeError) -> str:
+    """Return the mistake and its column; some messages of Python already end in "at"."""
+    return f"{error.msg.removesuffix(' at')} at column {error.colno}"

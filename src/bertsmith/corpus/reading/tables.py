@@ -233,8 +233,12 @@ def rows_of_table(where: str, lines: Iterable[str], form: TableFormat) -> Iterat
         except StopIteration:
             return
         except csv.Error as error:
-            what = "a quoted field without its closing quote" if "unexpected end" in str(error) else str(error)
-            raise DataError(f"{where}: line {line}: {what}") from None
+            what = (
+                "a quoted field without its closing quote"
+                if "unexpected end" in str(error)
+                else f"malformed CSV ({error})"
+            )
+            raise DataError(f"{where}: line {line}: found {what}") from None
         if len(row) > 1 or any(field.strip() for field in row) or (row and width == 1):
             width = width or len(row)
             yield line, row

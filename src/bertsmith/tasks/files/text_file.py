@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.config.valid_text import broken_text
-from bertsmith.corpus.reading.cells import kind, unique_keys
+from bertsmith.corpus.reading.cells import describe_json_error, kind, unique_keys
 from bertsmith.corpus.reading.decoding import decided_encoding, refuse_binary
 from bertsmith.corpus.reading.options import ReadingNotes
 from bertsmith.corpus.reading.sources import COMPRESSIONS, SourceFile
@@ -87,7 +87,7 @@ def read_json_object(path: Path, what: str) -> dict[str, Any]:
         content = json.loads(text, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}: line {error.lineno}: not JSON ({error.msg} at column {error.colno}), expected {what}"
+            f"{path}: line {error.lineno}: not JSON ({describe_json_error(error)}), expected {what}"
         ) from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: found JSON that Python cannot read ({_beyond(error)}), expected {what}") from None
@@ -121,7 +121,7 @@ def json_object(where: str, line: str) -> dict[str, Any]:
     try:
         record = json.loads(line, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
-        raise DataError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+        raise DataError(f"{where}: not JSON ({describe_json_error(error)})") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: found JSON that Python cannot read ({_beyond(error)})") from None
     if not isinstance(record, dict):
