@@ -76,8 +76,8 @@ def target_names(model: Any, targets: Sequence[str], *, frozen_layers: int = -1)
         targets = next((pair for pair in QUERY_AND_VALUE if set(pair) <= set(endings)), ())
         if not targets:
             raise OptionError(
-                f"--lora: the query and value projections of this MODEL ({model.config.model_type}) are unknown. Name "
-                f"layers with --lora-targets: {available}"
+                f"--lora: the query and value projections of this MODEL ({model.config.model_type}) are unknown. Try: "
+                f"--lora-targets NAME,NAME; {available}"
             )
     if tuple(targets) == (ALL_LINEAR,):
         chosen = linear

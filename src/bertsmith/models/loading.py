@@ -45,7 +45,7 @@ def check_model(name: str) -> str:
             raise ModelError(_unfinished(folder))
         if folder.parent.name == "seeds" and (folder / "result.json").is_file():
             raise ModelError(
-                f"{name}: found no model, because a finished RUN keeps only the model of its best seed. Use "
+                f"{name}: found no model, because a finished RUN keeps only the model of its best seed. Try: "
                 f"{folder.parent.parent}"
             )
         raise ModelError(f"{name}: found no config.json, expected the folder of a model")
@@ -291,5 +291,5 @@ def load_auto(name: str, auto_class: str, head: str, **options: Any) -> Any:
     refuse_mismatches(name, info["mismatched_keys"])
     missing = [key for key in info["missing_keys"] if not key.startswith("pooler.")]
     if missing:
-        raise ModelError(f"{name}: has no {head} ({', '.join(sorted(missing)[:2])} is missing)")
+        raise ModelError(f"{name}: found no {head} ({', '.join(sorted(missing)[:2])} is missing)")
     return model.eval()

@@ -31,7 +31,7 @@ PLAIN_EVERY_SECONDS, PLAIN_EVERY_SHARE, PLAIN_AT_LEAST_EVERY_SECONDS = 15.0, 0.0
 apart: 20 lines for 5 minutes, 70 for an hour, some 190 for a day."""
 BAR, SHORT_BAR = 24, 8
 LABEL = 16
-"""The longest word that is not left alone on a line."""
+"""A first word shorter than this stays on the same line as the next word."""
 
 
 _printed_once: set[str] = set()
