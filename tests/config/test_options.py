@@ -189,7 +189,7 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
     (
         PrepareOptions,
         {**PREPARE, "tokenizer": "m", "cased": True},
-        "--cased is for a new tokenizer; that of --tokenizer has its own setting",
+        "found --cased and --tokenizer, expected one of them: the tokenizer of a MODEL has its own setting",
     ),
     (
         PrepareOptions,

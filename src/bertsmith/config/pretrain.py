@@ -170,7 +170,7 @@ class PretrainOptions(Options):
     )
     mask_split: tuple[float, float, float] = Field(
         (80, 10, 10),
-        description="percentages of predicted tokens that are replaced by [MASK], replaced by a random token, left unchanged",
+        description="percentages of predicted tokens that become [MASK], become a random token, or stay unchanged",
     )
     precision: Precision = "auto"
     attention: Literal["auto", "eager", "sdpa"] = Field(

@@ -137,7 +137,9 @@ def distillation_of(options: FinetuneOptions, head: AnyTask) -> Distillation | N
     if options.teacher is None:
         return None
     if head.is_regression and options.distil_temperature is not None:
-        raise OptionError("--distil-temperature: a regression has no probabilities to soften. Try: leave it out")
+        raise OptionError(
+            "--distil-temperature: a regression has no probabilities to soften. Try: leave the option out"
+        )
     weight = WEIGHT if options.distil_weight is None else options.distil_weight
     return Distillation(weight, options.distil_temperature or TEMPERATURE)
 

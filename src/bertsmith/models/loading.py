@@ -291,5 +291,5 @@ def load_auto(name: str, auto_class: str, head: str, **options: Any) -> Any:
     refuse_mismatches(name, info["mismatched_keys"])
     missing = [key for key in info["missing_keys"] if not key.startswith("pooler.")]
     if missing:
-        raise ModelError(f"{name}: found no {head} ({', '.join(sorted(missing)[:2])} is missing)")
+        raise ModelError(f"{name}: has no {head} ({', '.join(sorted(missing)[:2])} is missing)")
     return model.eval()

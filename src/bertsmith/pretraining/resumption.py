@@ -30,7 +30,7 @@ NOT_STORED = {"overwrite", "resume", "dry_run"}
 def resumed_options(options: PretrainOptions, started: PretrainingRecord) -> PretrainOptions:
     """Return the options of a resumed run: those it was started with, changed by the options given now.
 
-    Raises OptionError if an option differs that must not change.
+    Raises OptionError if an option that must not change differs.
     """
     given = options.model_fields_set
     stored = PretrainOptions.of_record(started.options)

@@ -32,16 +32,16 @@ def evaluate(options: EvaluateOptions) -> LanguageModelResult | HeadFigures:
     if task is not None:
         for name in given(options, LANGUAGE_MODEL_OPTIONS):
             raise OptionError(
-                f"--{name}: only for language models; {options.model} is a {task} model. Try: leave it out"
+                f"--{name}: only for language models; {options.model} is a {task} model. Try: leave the option out"
             )
         return evaluate_head(options, task)
     if options.predictions is not None:
         raise OptionError(
-            f"--predictions: only for fine-tuned models; {options.model} is a language model. Try: leave it out"
+            f"--predictions: only for fine-tuned models; {options.model} is a language model. Try: leave the option out"
         )
     for name in given(options, HEAD_OPTIONS):
         raise OptionError(
-            f"--{name}: only for fine-tuned models; {options.model} is a language model. Try: leave it out"
+            f"--{name}: only for fine-tuned models; {options.model} is a language model. Try: leave the option out"
         )
     if not options.pseudo_perplexity and given(options, ("max_sentences",)):
         raise OptionError(

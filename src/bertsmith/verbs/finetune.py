@@ -102,7 +102,7 @@ def _check_figures(options: FinetuneOptions, data: FinetuningData) -> None:
         outputs = "its labels" if data.head.labels else data.head.output_description
         raise OptionError(
             f"--calibrate: {options.task} ({data.head.problem_type or outputs}) has no class probabilities to "
-            "calibrate. Try: leave it out"
+            "calibrate. Try: leave the option out"
         )
 
 
