@@ -13,7 +13,7 @@ from bertsmith.tasks.sequence_classification.task import SequenceClassification
 @pytest.mark.parametrize(
     ("losses", "said"),
     [
-        ([0.7, 0.68, 0.66, 0.63, 0.6, 0.57, 0.54, 0.5, 0.46, 0.42], "was still falling (0.69 to 0.44): try more --ep"),
+        ([0.7, 0.68, 0.66, 0.63, 0.6, 0.57, 0.54, 0.5, 0.46, 0.42], "was still falling (0.69 to 0.44). Try: more --ep"),
         (
             [0.7, 0.5, *[0.3] * 18],
             "The training loss fell (0.45 to 0.3) and then stopped falling. Try: more training examples",
