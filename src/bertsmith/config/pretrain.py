@@ -270,9 +270,10 @@ class PretrainOptions(Options):
     def _check_shape_with_from(self) -> None:
         given = [external_name(name) for name in SHAPE_OPTIONS if getattr(self, name) is not None]
         if self.from_ is not None and given:
+            flags = ", ".join(f"--{name}" for name in given)
             raise ValueError(
-                f"found {', '.join(f'--{name}' for name in given)} with --from, which keeps the shape and weights of "
-                "its MODEL; --layers N keeps N of its layers"
+                f"found {flags} with --from, which keeps the shape of its MODEL. Try: leave out {flags}; --layers N "
+                "keeps N of its layers"
             )
 
     def _check_teacher(self) -> None:
@@ -280,7 +281,9 @@ class PretrainOptions(Options):
             if self.teacher is None and getattr(self, name) is not None:
                 raise ValueError(f"--{external_name(name)} needs --teacher, which is missing")
         if self.teacher is not None and self.objective == "nsp":
-            raise ValueError("--teacher predicts masked tokens, and --objective nsp masks none")
+            raise ValueError(
+                "--teacher predicts masked tokens, and --objective nsp masks none. Try: --objective mlm+nsp"
+            )
 
     def _check_phases(self) -> None:
         if self.short_phase is not None and not 8 <= self.short_phase[0] < self.sequence_length:

@@ -93,7 +93,7 @@ def target_names(model: Any, targets: Sequence[str], *, frozen_layers: int = -1)
     adapted = [name for name in chosen if depth_of(f"{name}.weight", count) > frozen_layers]
     if not adapted:
         raise OptionError(
-            f"--freeze-layers {frozen_layers}: all layers with adapters of --lora are frozen; freeze fewer"
+            f"--freeze-layers: found {frozen_layers}, which freezes all layers with adapters of --lora. Try: fewer"
         )
     return adapted
 

@@ -54,7 +54,7 @@ def find_tasks(folder: Path, names: Sequence[str] | None) -> list[TaskFiles]:
     Raises DataError if the folder has no task, if a named task is missing, or if a task has no train or dev file.
     """
     if not folder.exists():
-        raise DataError(f"--data {folder}: no such folder")
+        raise DataError(f"--data {folder}: no such folder, expected the folder of GLUE, with one folder per task")
     if not folder.is_dir():
         raise DataError(f"--data {folder}: found a file, expected the folder of GLUE, with one folder per task")
     folders = {
