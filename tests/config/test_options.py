@@ -163,8 +163,8 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
     (
         PretrainOptions,
         {**PRETRAIN, "from": "m", "size": "mini"},
-        "found --size with --from, which keeps the shape of its MODEL. Try: leave out --size; --layers N keeps N of its "
-        "layers",
+        "found --size with --from, which keeps the shape of its MODEL. Try: leave out --size; --layers N keeps N "
+        "of its layers",
     ),
     (PretrainOptions, {**PRETRAIN, "distil_weight": 0.3}, "--distil-weight needs --teacher, which is missing"),
     (
