@@ -92,7 +92,7 @@ def test_the_help_of_a_word_behind_a_verb(bertsmith: Callable[..., Any]) -> None
     assert flat(f"Example: {glue.example}") in said
     assert all(f"--{external_name(name)}" in said for name in glue.schema.model_fields)
     assert "--train " not in said
-    assert "or the suite glue, which has other options" in flat(bertsmith("finetune", "--help").stdout)
+    assert "or the suite glue, which has different options" in flat(bertsmith("finetune", "--help").stdout)
 
 
 @pytest.mark.parametrize("verb", VERBS)

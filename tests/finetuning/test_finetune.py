@@ -292,7 +292,7 @@ def test_a_finished_run_keeps_one_model_and_takes_more_seeds(
         assert len(list(out.rglob("*.safetensors"))) == 1
     assert f"kept: the model of seed {at_once.best_seed} in {out}, and the results of all 3 seeds" in answer.stderr
     other = out / "seeds" / "seed-0"
-    with pytest.raises(ModelError, match=rf"keeps only the model of its best seed. Use {out}$"):
+    with pytest.raises(ModelError, match=rf"keeps only the model of its best seed. Try: {out}$"):
         check_model(str(other))
     best = load_file(at_once.run / "seeds" / f"seed-{at_once.best_seed}" / "model.safetensors")
     found = load_file(out / "model.safetensors")

@@ -61,7 +61,7 @@ def test_evaluate_slice(bench: Bench) -> None:
     assert bench.evaluate_head(data).slices is None
     with pytest.raises(OptionError, match="the columns are 'text', 'label', 'half'"):
         bench.evaluate_head(data, slice="quarter")
-    with pytest.raises(OptionError, match="--slice: only for a head"):
+    with pytest.raises(OptionError, match="--slice: only for fine-tuned models"):
         bench.evaluate(slice="half")
 
 
