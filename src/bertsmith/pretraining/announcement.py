@@ -13,11 +13,12 @@ from bertsmith.runtime.machine import machine_summary
 def announce(components: Components) -> None:
     """Log model, data, length and output of the run; as details its memory and every choice with its reason."""
     options, config = components.options, components.setup.model.config
-    parameters = parameter_count(components.setup.model) / 1e6
+    parameters = parameter_count(components.setup.model)
+    size = f"{parameters / 1e6:,.1f} million" if parameters >= 100_000 else f"{parameters:,}"
     weights = "random weights" if options.from_ is None else f"weights of {options.from_}"
     log_info(
         f"Model: {counted(config.num_hidden_layers, 'layer')}, hidden size {config.hidden_size}, "
-        f"{parameters:,.1f} million parameters, {weights}"
+        f"{size} parameters, {weights}"
     )
     tokens, plan = components.store.manifest.parts.train.tokens, components.batches.plan
     log_info(f"Data: {options.store}, {tokens:,} tokens, {plan.size:,} examples per pass")
