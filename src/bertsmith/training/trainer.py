@@ -140,6 +140,8 @@ class ExactTrainer(transformers.Trainer):
         self, model: nn.Module, train_dataloader: DataLoader[Any], resume_from_checkpoint: str | None, **_: Any
     ) -> None:
         """Make updates until the run ends; this replaces the loop of transformers."""
+        # accelerate's optimizer does nothing without this flag, which another training may have left unset.
+        self.accelerator.gradient_state._set_sync_gradients(True)
         # Each process draws its own dropout.
         torch.manual_seed(random.key("dropout", self.plan.seed, self.dataset.rank, self.state.global_step) >> 1)
         if resume_from_checkpoint is not None:
@@ -151,6 +153,7 @@ class ExactTrainer(transformers.Trainer):
             self.monitor.start_update()
             update, batches = next(updates)
             self.make_update(model, update, batches)
+        self._call_back("on_epoch_end")
 
     def make_update(self, model: Any, update: Update, batches: Sequence[Batch]) -> None:
         """Make one update of the weights, log it, then evaluate and save if that is due.
