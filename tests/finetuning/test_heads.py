@@ -14,9 +14,9 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_batches import LabelledData
 from bertsmith.finetuning.head_model import load_head
+from bertsmith.finetuning.head_training import train_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import head_outputs, tensors
 from bertsmith.models.loading import load_config

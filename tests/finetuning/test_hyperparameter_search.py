@@ -29,7 +29,7 @@ from bertsmith.finetuning import hyperparameter_search as search_module
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.proposals import propose, with_default_ranges
 from bertsmith.finetuning.search_space import DiscreteValues, ValueRange, parse_space
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.records.search import Trial
 from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.verbs.finetune import finetune

@@ -14,9 +14,9 @@ import torch
 import transformers
 
 import bertsmith
-from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_batches import HeadBatches, LabelledData
 from bertsmith.finetuning.head_model import load_head
+from bertsmith.finetuning.head_training import train_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import tensors
 from bertsmith.tasks.files.labelled_file import Columns

@@ -188,7 +188,7 @@ def test_a_resumed_run_keeps_its_streams_and_precision(
 
     def on_a_machine_of(streams: int, precision: str) -> None:
         monkeypatch.setattr(
-            choices, "choose_streams", lambda *_, **__: AutomaticChoice("streams", str(streams), "a test")
+            choices, "choose_micro_batch_threads", lambda *_, **__: AutomaticChoice("streams", str(streams), "a test")
         )
         monkeypatch.setattr(choices, "choose_precision", lambda *_: AutomaticChoice("precision", precision, "a test"))
 

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from bertsmith.errors import BertsmithError, DataError, Interrupted, OptionError
 from bertsmith.evaluation.dataset_roles import dataset_role
-from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_batches import HeadBatches, LabelledData
 from bertsmith.finetuning.head_losses import Distillation, loss_sums
 from bertsmith.finetuning.head_model import load_head
+from bertsmith.finetuning.head_training import train_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import tensors
 from bertsmith.runtime.files import sha256_of

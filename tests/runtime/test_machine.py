@@ -12,7 +12,7 @@ CODE = """
 import os
 from bertsmith.runtime import machine
 machine.cores = lambda: 8
-for choice in (machine.choose_threads(), machine.choose_streams("cpu", examples=32, whole=None)):
+for choice in (machine.choose_threads(), machine.choose_micro_batch_threads("cpu", examples=32, obstacle=None)):
     print(choice.value, choice.reason, sep="|")
 machine.prepare_process()
 import torch

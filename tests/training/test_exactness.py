@@ -393,7 +393,7 @@ def test_the_precision_is_that_of_the_plan_whatever_accelerate_is_told(
 ) -> None:
     """`accelerate launch` leaves a precision of its own in the environment of a process."""
     chosen = machine.AutomaticChoice("streams", str(streams), "a test")
-    monkeypatch.setattr(automatic_choices, "choose_streams", lambda *_, **__: chosen)
+    monkeypatch.setattr(automatic_choices, "choose_micro_batch_threads", lambda *_, **__: chosen)
     runs = {}
     for told in ("no", "bf16"):
         monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", told)
