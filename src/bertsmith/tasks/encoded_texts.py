@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from bertsmith.tasks.values import Batch, Tokenizer
+from bertsmith.tasks.values import ModelInputs, Tokenizer
 from bertsmith.tokenization.folder import reset_tokenizer
 
 
@@ -82,7 +82,7 @@ def find_empty_encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> list[boo
     return found
 
 
-def padded(encoded: EncodedTexts, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+def padded(encoded: EncodedTexts, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> ModelInputs:
     """Return a batch of some texts, padded to the longest: int64 of [texts, length]."""
     length = max(len(encoded.input_ids[number]) for number in numbers)
     input_ids = np.full((len(numbers), length), pad_token_id, dtype=np.int64)

@@ -14,7 +14,7 @@ from bertsmith.config.verb import verb
 from bertsmith.corpus.store import HELD_OUT
 from bertsmith.evaluation.masked_words import masked_words, predict_masked_words
 from bertsmith.pretraining.advice import suggest_from, warnings_of
-from bertsmith.pretraining.announcement import announce
+from bertsmith.pretraining.announcement import announce_pretraining
 from bertsmith.pretraining.components import Components, assemble
 from bertsmith.pretraining.dry_run import forecast_of
 from bertsmith.pretraining.measuring import curve_end, measure_model
@@ -82,7 +82,7 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
     if started is not None and processes.broadcast_object(folder.finished) and is_done(components, started):
         log_info(f"{options.out} is already finished")
         return _result(options, started)
-    announce(components)
+    announce_pretraining(components)
     if started is None and options.from_ is None:
         suggest_from(components)
     if options.dry_run:

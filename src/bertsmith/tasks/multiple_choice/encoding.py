@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bertsmith.tasks.encoded_texts import EncodedTexts, encode, padded
-from bertsmith.tasks.values import Batch, Ints, Tokenizer
+from bertsmith.tasks.values import Ints, ModelInputs, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def encode_choices(
     return EncodedChoices(encode(tokenizer, first, second, max_length), starts)
 
 
-def batch_of_choices(inputs: EncodedChoices, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+def batch_of_choices(
+    inputs: EncodedChoices, rows: Sequence[int], pad_token_id: int, *, with_types: bool
+) -> ModelInputs:
     """Return a batch: int64 of [rows, choices, length]. A missing choice is one padding token that is attended to."""
     counts = np.array([len(inputs.choices(row)) for row in rows])
     present = np.arange(counts.max()) < counts[:, None]

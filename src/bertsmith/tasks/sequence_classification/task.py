@@ -36,13 +36,13 @@ from bertsmith.tasks.sequence_classification.metrics import (
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION, configured_problem_type
 from bertsmith.tasks.values import (
     SINGLE_LABEL,
-    Batch,
     ComparisonItem,
     ConfusionCounts,
     Decisions,
     Ints,
     LabelledPrediction,
     Logits,
+    ModelInputs,
     ModelOutputs,
     TaskOptions,
     Tokenizer,
@@ -181,7 +181,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
         pairs = [row.pair or "" for row in examples] if examples[0].pair is not None else None
         return encode(tokenizer, [row.text for row in examples], pairs, max_length)
 
-    def batch(self, inputs: EncodedTexts, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+    def batch(self, inputs: EncodedTexts, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> ModelInputs:
         """Return a batch as `padded` does."""
         return padded(inputs, rows, pad_token_id, with_types=with_types)
 
