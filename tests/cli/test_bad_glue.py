@@ -79,7 +79,9 @@ def test_a_model_that_the_tasks_cannot_use(
 ) -> None:
     """It is no failure of a task: all would fail."""
     folder = glue("RTE")
-    holds(finetune_glue(folder, "--max-length", 100), "--max-length 100: the model has 64 positions")
+    holds(
+        finetune_glue(folder, "--max-length", 100), "--max-length: found 100, expected 8 to 64, the number of positions"
+    )
     message = refused("finetune", "glue", "--model", tmp_path, "--data", folder, "--out", tmp_path / "out")
     holds(message, tmp_path)
     assert not (tmp_path / "out").exists()

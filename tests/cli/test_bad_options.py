@@ -171,14 +171,14 @@ def test_a_sequence_beyond_the_positions(
 ) -> None:
     out = ("--out", tmp_path / "out")
     message = refused("pretrain", store, *out, "--size", "tiny", "--sequence-length", 600)
-    holds(message, "--sequence-length 600: the model has 512 positions", "at most 512, or a higher --max-positions")
+    holds(message, "--sequence-length: found 600, expected at most 512", "Try: a higher --max-positions")
     message = refused("pretrain", store, *out, "--from", run, "--sequence-length", 100)
-    holds(message, "--sequence-length 100: the model has 64 positions. Give at most 64\n")
+    holds(message, "--sequence-length: found 100, expected at most 64, the number of positions of the model\n")
     message = refused("evaluate", run, store, "--sequence-length", 100)
-    holds(message, "--sequence-length 100: the model has 64 positions")
+    holds(message, "--sequence-length: found 100, expected at most 64, the number of positions")
     train = labelled(tmp_path / "train.csv")
     message = refused("finetune", TASK, "--model", run, "--train", train, "--dev", train, *out, "--max-length", 100)
-    holds(message, "--max-length 100: the model has 64 positions")
+    holds(message, "--max-length: found 100, expected 8 to 64, the number of positions")
 
 
 @pytest.mark.parametrize("what", ["missing", "run", "empty"])

@@ -358,10 +358,10 @@ def dry_run(bertsmith: Callable[..., Any], store: Path, tmp_path: Path) -> Calla
 
 
 def test_the_command_line_wins_over_set_and_set_over_yaml(dry_run: Callable[..., str]) -> None:
-    assert "model: 3 layers of 32" in dry_run(config="layers: 3\n")
-    assert "model: 2 layers of 32" in dry_run("--set", "layers=2", config="layers: 3\n")
-    assert "model: 1 layers of 32" in dry_run("--layers", "1", "--set", "layers=2", config="layers: 3\n")
-    assert "model: 4 layers of 32" in dry_run("--set", "layers=2", "--set", "layers=4")
+    assert "Model: 3 layers, hidden size 32" in dry_run(config="layers: 3\n")
+    assert "Model: 2 layers, hidden size 32" in dry_run("--set", "layers=2", config="layers: 3\n")
+    assert "Model: 1 layer, hidden size 32" in dry_run("--layers", "1", "--set", "layers=2", config="layers: 3\n")
+    assert "Model: 4 layers, hidden size 32" in dry_run("--set", "layers=2", "--set", "layers=4")
 
 
 @pytest.mark.parametrize("word", SPELLINGS)

@@ -153,7 +153,8 @@ def test_numbers_have_nothing_to_calibrate(run: Path, tmp_path: Path) -> None:
     file = tmp_path / "numbers.jsonl"
     file.write_text("".join(f'{{"text": "bread", "label": {number}}}\n' for number in range(4)))
     with pytest.raises(
-        OptionError, match=r"--calibrate: sequence-classification \(regression\) chooses among no classes"
+        OptionError,
+        match=r"--calibrate: sequence-classification \(regression\) has no class probabilities",
     ):
         given = {"model": run, "train": file, "dev": file, "out": tmp_path / "run", "problem_type": "regression"}
         finetune("sequence-classification", calibrate=True, **given)

@@ -172,7 +172,7 @@ def test_the_figures_of_a_head_trained_in_bfloat16_are_of_float32(
         ("train", 240, "The MODEL was trained on this file: the metrics say nothing about new texts"),
         ("dev", 60, "The checkpoint of the MODEL was selected on this file"),
         ("test", 80, "it was used neither for training nor for selection"),
-        ("other", 20, "none of the files of the MODEL&#39;s fine-tuning"),
+        ("other", 20, "was not used in the fine-tuning of the MODEL"),
     ],
 )
 def test_the_page_of_evaluate_says_how_it_was_measured(
@@ -371,7 +371,7 @@ def test_regression(run: Path, numbered: Labelled, tmp_path: Path) -> None:
 def test_mistakes_cost_nothing(run: Path, labelled: Labelled, tmp_path: Path) -> None:
     out = tmp_path / "run"
     options = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "out": out, **QUICK}
-    with pytest.raises(OptionError, match=r"--max-length 100: the model has 64 positions"):
+    with pytest.raises(OptionError, match=r"--max-length: found 100, expected 8 to 64, the number of positions"):
         finetune("sequence-classification", **{**options, "max_length": 100})
     other = tmp_path / "other.jsonl"
     other.write_text('{"text": "a", "label": "animal"}\n')

@@ -484,7 +484,7 @@ def test_overwrite_takes_only_what_it_wrote(run: Path, glue: Glue, tmp_path: Pat
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match=r"replaces only what bertsmith finetune glue wrote \(no suite.json"):
+    with pytest.raises(OutputError, match=r"only folders that bertsmith finetune glue wrote, and found no suite\.json"):
         finetune_glue(**options, out=mine, overwrite=True)
     with pytest.raises(OutputError, match=r"found no suite\.json"):
         finetune_glue(**options, out=mine, resume=True)

@@ -96,16 +96,24 @@ def test_a_classifier_made_of_one_is_none(encoder: Callable[..., Path], tmp_path
 @pytest.mark.parametrize(
     ("pooling", "expected", "said"),
     [
-        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls", "pooling: cls (the 1_Pooling of"),
-        ({"pooling_mode_cls_token": False, "pooling_mode_max_tokens": True}, "max", "pooling: max (the 1_Pooling of"),
+        (
+            {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False},
+            "cls",
+            "pooling: cls (from the 1_Pooling",
+        ),
+        (
+            {"pooling_mode_cls_token": False, "pooling_mode_max_tokens": True},
+            "max",
+            "pooling: max (from the 1_Pooling",
+        ),
         ({"pooling_mode": "cls"}, "cls", "pooling: cls"),
         ({"pooling_mode_mean_tokens": True}, "mean", None),
         ({}, "mean", None),
-        ({"pooling_mode_lasttoken": True}, "mean", "its pooling is lasttoken, which embed does not have"),
+        ({"pooling_mode_lasttoken": True}, "mean", "its pooling is lasttoken, which embed does not support"),
         (
             {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True},
             "mean",
-            "its pooling is cls+mean, which embed does not have",
+            "its pooling is cls+mean, which embed does not support",
         ),
     ],
 )

@@ -347,7 +347,7 @@ def test_the_print_of_bytes_is_no_text_of_a_corpus(tmp_path: Path, rows: int, ke
         corpus(tmp_path / "f.csv")
     (tmp_path / "f.csv").write_text("text\n" + "b'a film'\n" * rows + "a film\n")
     if kept is None:
-        with pytest.raises(DataError, match="the print of bytes"):
+        with pytest.raises(DataError, match="printed Python bytes"):
             corpus(tmp_path / "f.csv")
     else:
         assert len(corpus(tmp_path / "f.csv")[0]) == kept

@@ -53,8 +53,8 @@ def test_a_task_of_ones_own(run: Path, file: Path, tmp_path: Path, bertsmith: Ca
     assert package.score("shouting", file, tmp_path / "said.jsonl").to_dict()["accuracy"] == 1.0
 
     card, report = (made.run / "README.md").read_text(), (made.run / "report.html").read_text()
-    assert "It hears whether a text is shouted. Its output: one of 2 volumes: `quiet`, `shouted`." in card
-    assert "`bertsmith shout` uses it" in card and "Not for whispers." in card
+    assert "It hears whether a text is shouted. Output: one of 2 volumes: `quiet`, `shouted`." in card
+    assert "Use it with `bertsmith shout`" in card and "Not for whispers." in card
     assert "of 1,000 texts are misheard" in report
 
     texts = ["horses near the horses", "the river bread"]

@@ -25,7 +25,7 @@ def test_the_latest_clock_and_the_signal_of_any_process_count(monkeypatch: pytes
     def with_another(values: Sequence[float]) -> list[float]:
         return [max(pair) for pair in zip(values, (45.0, 1.0), strict=True)]
 
-    monkeypatch.setattr(processes, "largest", with_another)
+    monkeypatch.setattr(processes, "all_reduce_max", with_another)
     budget, stop = Budget(minutes=1, seconds_before=30), StopRequest()
     assert agree_on_clock_and_stop(budget, stop)
     assert budget.seconds == 45

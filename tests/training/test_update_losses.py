@@ -46,7 +46,7 @@ def test_a_batch_without_weight_changes_nothing() -> None:
 
 
 def test_counts_and_totals_are_those_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "sums", lambda values: [2 * value for value in values])
+    monkeypatch.setattr(processes, "all_reduce_sum", lambda values: [2 * value for value in values])
     batches = [batch_of([6.0, 2.0], [3.0, 2.0])]
     assert global_loss_counts(batches).tolist() == [6.0, 4.0]
     assert global_totals(LOSSES.names, shares_of(batches), batches) == ({"mlm_loss": 2.0, "nsp_loss": 1.0}, 10)

@@ -187,7 +187,7 @@ def test_options_that_a_resumed_run_is_given_are_checked_together(
 ) -> None:
     run = tmp_path / "run"
     pretrain(store, out=run, steps=2, short_phase="16,0.5", **tiny)
-    with pytest.raises(OptionError, match="--epochs counts passes"):
+    with pytest.raises(OptionError, match="--epochs needs examples of one length"):
         pretrain(store, out=run, resume=True, epochs=1)
 
 

@@ -78,8 +78,8 @@ def make_model(
     positions = model.config.max_position_embeddings
     if options.sequence_length > positions:
         raise OptionError(
-            f"--sequence-length {options.sequence_length}: the model has {positions} positions. "
-            f"Give at most {positions}" + ("" if options.from_ else ", or a higher --max-positions")
+            f"--sequence-length: found {options.sequence_length}, expected at most {positions}, the number of "
+            "positions of the model" + ("" if options.from_ else ". Try: a higher --max-positions")
         )
     if options.dropout is not None:
         setup.dropout = options.dropout

@@ -130,13 +130,13 @@ def test_the_column_of_the_text(read: Read, tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", b"text,n\nfine,1\ntoo,many,fields\n", r"a\.csv: line 3: 3 fields, expected 2 \(text, n\)"),
+        ("a.csv", b"text,n\nfine,1\ntoo,many,fields\n", r"a\.csv: line 3: found 3 fields, expected 2 \(text, n\)"),
         ("a.csv", b'text,n\nfine,1\n"open,1\nmore,2\n', r"line 3: a quoted field without its closing quote"),
         ("a.csv", b'text,n\n"fine\n",1\n"wrong"ly,1\n', r"line 4: .*expected after"),
         ("a.csv", b"text,n\ncaf\xe9,1\n", r"a\.csv: line 2, byte 10 \(0xe9\) is not utf-8"),
         ("a.csv", b"\x00" * 10, r"a\.csv: byte 0 is NUL"),
-        ("a.tsv", b"text\tn\nfine\n", r"a\.tsv: line 2: 1 fields, expected 2"),
-        ("a.tsv", b'text\tn\n"fine"\n', r"a\.tsv: line 2: 1 fields, expected 2"),
+        ("a.tsv", b"text\tn\nfine\n", r"a\.tsv: line 2: found 1 fields, expected 2"),
+        ("a.tsv", b'text\tn\n"fine"\n', r"a\.tsv: line 2: found 1 fields, expected 2"),
         ("a.parquet", b"PAR1 this is none PAR1", r"a\.parquet: cannot be read to its end: "),
         ("a.parquet", b" ", r"a\.parquet: cannot be read to its end: "),
         ("a.parquet", parquet_of({"text": [1, 2]}), r"a\.parquet: column 'text' holds int64, expected strings"),

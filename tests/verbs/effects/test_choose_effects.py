@@ -52,7 +52,7 @@ def test_choice_columns(bench: Bench) -> None:
         assert compared["accuracy"]["a"] == compared["accuracy"]["b"] == right
     bench.evaluate(run, data, predictions=file)
     assert bench.score("multiple-choice", data, file) == {"accuracy": 1}
-    with pytest.raises(DataError, match="line 1: the choice is 'bread', expected 'horses', the one with the index"):
+    with pytest.raises(DataError, match="line 1: found the choice 'bread', expected 'horses', which has index"):
         bench.score("multiple-choice", data, file, choice_columns=["turned0", "turned1"])
 
 

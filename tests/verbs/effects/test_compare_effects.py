@@ -86,7 +86,7 @@ def test_compare_no_header(bench: Bench) -> None:
 @effect(CompareOptions, "format")
 def test_compare_format(bench: Bench) -> None:
     data = of_another_ending(bench, bench.labelled)
-    with pytest.raises(DataError, match="say what it is with --format"):
+    with pytest.raises(DataError, match="Try: --format"):
         bench.compare(bench.head, bench.head, data)
     assert bench.compare(bench.head, bench.head, data, format="csv").num_examples == ROWS
 
@@ -108,6 +108,6 @@ def test_compare_encoding(bench: Bench) -> None:
 @effect(CompareOptions, "skip_broken_rows")
 def test_compare_skip_broken_rows(bench: Bench) -> None:
     data = bench.file(bench.labelled.read_text() + "one field\n", ".csv")
-    with pytest.raises(DataError, match=f"line {ROWS + 2}: 1 fields, expected 2"):
+    with pytest.raises(DataError, match=f"line {ROWS + 2}: found 1 fields, expected 2"):
         bench.compare(bench.head, bench.head, data)
     assert bench.compare(bench.head, bench.head, data, skip_broken_rows=True).num_examples == ROWS

@@ -127,7 +127,7 @@ def test_finetune_class_weights(bench: Bench) -> None:
     choices = {choice["name"]: choice["value"] for choice in bench.record(weighted)["choices"]}
     assert "class weights" in choices
     assert "class weights" not in {choice["name"] for choice in bench.record(plain)["choices"]}
-    with pytest.raises(OptionError, match="--class-weights balanced: needs one class an example"):
+    with pytest.raises(OptionError, match="--class-weights balanced: needs exactly one class per example"):
         bench.finetune(train=ratings(bench), dev=ratings(bench), problem_type="regression", class_weights="balanced")
 
 
@@ -172,7 +172,7 @@ def test_finetune_no_header(bench: Bench) -> None:
 @effect(FinetuneOptions, "format")
 def test_finetune_format(bench: Bench) -> None:
     data = of_another_ending(bench, bench.labelled)
-    with pytest.raises(DataError, match="say what it is with --format"):
+    with pytest.raises(DataError, match="Try: --format"):
         bench.finetune(train=data, dev=data)
     assert bench.finetune(train=data, dev=data, format="csv").num_examples == ROWS
 
@@ -196,7 +196,7 @@ def test_finetune_encoding(bench: Bench) -> None:
 @effect(FinetuneOptions, "skip_broken_rows")
 def test_finetune_skip_broken_rows(bench: Bench) -> None:
     data = bench.file(bench.labelled.read_text() + "one field\n", ".csv")
-    with pytest.raises(DataError, match=f"line {ROWS + 2}: 1 fields, expected 2"):
+    with pytest.raises(DataError, match=f"line {ROWS + 2}: found 1 fields, expected 2"):
         bench.finetune(train=data, dev=data)
     assert bench.finetune(train=data, dev=data, skip_broken_rows=True).num_examples == ROWS
 

@@ -51,9 +51,9 @@ def test_pretrain_size(bench: Bench) -> None:
     """The model that would be trained is made and described."""
     bench.listen()
     shape = dict.fromkeys(("layers", "hidden_size", "attention_heads", "intermediate_size"))
-    for size, words in (("tiny", "2 layers of 128, 2 heads"), ("mini", "4 layers of 256, 4 heads")):
+    for size, words in (("tiny", "2 layers, hidden size 128"), ("mini", "4 layers, hidden size 256")):
         bench.pretrain(size=size, dry_run=True, **shape)
-        assert any(f"model: {words}" in text for text in bench.said)
+        assert any(f"Model: {words}" in text for text in bench.said)
 
 
 @effect(PretrainOptions, "layers", "hidden_size", "attention_heads", "intermediate_size", "max_positions")

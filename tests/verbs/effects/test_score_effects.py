@@ -40,7 +40,7 @@ def test_score_task(bench: Bench) -> None:
         bench.score("tagging", tags, tags)
 
 
-@effect(ScoreOptions, "gold", "predictions")
+@effect(ScoreOptions, "labels", "predictions")
 def test_score_files(bench: Bench) -> None:
     """What evaluate writes is scored as evaluate scored it, intervals included; another file on either side is not."""
     from bertsmith.verbs.score import score
@@ -75,9 +75,7 @@ def test_score_no_header(bench: Bench) -> None:
 @effect(ScoreOptions, "format")
 def test_score_format(bench: Bench) -> None:
     data, file = of_another_ending(bench, bench.labelled), predictions(bench)
-    with pytest.raises(
-        DataError, match=r"the ending is not .csv, .tsv, .jsonl or .parquet; say what it is with --format"
-    ):
+    with pytest.raises(DataError, match=r"expected .csv, .tsv, .jsonl or .parquet. Try: --format"):
         bench.score(TASK, data, file)
     assert bench.score(TASK, data, file, format="csv")["accuracy"] == pytest.approx(0.75)
 
@@ -85,7 +83,7 @@ def test_score_format(bench: Bench) -> None:
 @effect(ScoreOptions, "skip_broken_rows")
 def test_score_skip_broken_rows(bench: Bench) -> None:
     data, file = bench.file(bench.labelled.read_text() + "one field\n", ".csv"), predictions(bench)
-    with pytest.raises(DataError, match=f"line {ROWS + 2}: 1 fields, expected 2"):
+    with pytest.raises(DataError, match=f"line {ROWS + 2}: found 1 fields, expected 2"):
         bench.score(TASK, data, file)
     assert bench.score(TASK, data, file, skip_broken_rows=True)["accuracy"] == pytest.approx(0.75)
 
@@ -107,7 +105,7 @@ def test_score_encoding(bench: Bench) -> None:
         with pytest.raises(DataError, match="is not utf-8; give --encoding"):
             bench.score(task, gold, file)
         assert bench.score(task, gold, file, encoding="latin-1")["accuracy"] == 1
-        with pytest.raises(DataError, match="is not utf-8; predictions are read as UTF-8, convert the file"):
+        with pytest.raises(DataError, match="is not utf-8; predictions must be UTF-8; convert the file"):
             bench.score(task, gold, gold, encoding="latin-1", **({"label_column": "label"} if task == TASK else {}))
     questions = bench.file("question,context,answer\nwho?,é,é\n".encode("latin-1"), ".csv")
     answers = bench.file('{"1": "é"}')
@@ -120,7 +118,7 @@ def test_score_encoding(bench: Bench) -> None:
 def test_score_scheme(bench: Bench) -> None:
     """It says which tags there may be, and, read strictly, which entities."""
     gold, singles = bench.file("a B-X\nb I-X\nc B-X\n"), bench.file("a B-X\nb E-X\nc S-X\n")
-    with pytest.raises(DataError, match="line 2: the tag is 'E-X', which BIO does not have; give --scheme BIOES"):
+    with pytest.raises(DataError, match=r"line 2: found the tag 'E-X', expected a tag of BIO\. Try: --scheme BIOES"):
         bench.score("token-classification", gold, singles)
     assert bench.score("token-classification", gold, singles, scheme="BIOES")["f1"] == 1
     # The first tag: no entity in IOB1. Then an I behind it, and a B behind its own type, are one each.

@@ -89,7 +89,7 @@ def _read(
     for line, row in rows:
         where = f"{file.location}: line {line}"
         if len(row) != len(header):
-            raise DataError(f"{where}: {len(row)} fields, expected {len(header)} ({', '.join(header)})")
+            raise DataError(f"{where}: found {len(row)} fields, expected {len(header)} ({', '.join(header)})")
         if repeats_header(where, row, header):
             repeated_headers.append(line)
             continue
