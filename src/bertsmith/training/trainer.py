@@ -35,7 +35,7 @@ from bertsmith.runtime import processes, random
 from bertsmith.runtime.computing import computing, deterministic
 from bertsmith.runtime.console import log_info
 from bertsmith.training import random_states, sharding, training_state
-from bertsmith.training.agreement import agree_on_clock_and_stop
+from bertsmith.training.agreement import agree_on_clock_and_stop, agree_on_stop
 from bertsmith.training.arguments import training_arguments
 from bertsmith.training.checkpointing import CheckpointWriter
 from bertsmith.training.clipping import clip_gradients
@@ -113,6 +113,9 @@ class ExactTrainer(transformers.Trainer):
             self.monitor,
         ):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
+            # A signal during the last evaluation has not ended the loop, and may have reached one process only.
+            if agree_on_stop(self.stop) and not self.evaluation.stopped_early:
+                self._write_checkpoint()
         self.threads = None
         ended = self.stop.requested is None or self.evaluation.stopped_early
         if self.plan.evaluations.patience is not None and ended:
