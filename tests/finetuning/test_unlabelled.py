@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bertsmith.errors import BertsmithError, DataError, Interrupted, OptionError
 from bertsmith.evaluation.dataset_roles import dataset_role
 from bertsmith.finetuning.head_batches import HeadBatches, LabelledData
-from bertsmith.finetuning.head_losses import Distillation, loss_sums
+from bertsmith.finetuning.head_losses import Distillation, head_loss_sums
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.head_training import train_head
 from bertsmith.finetuning.settings import HeadSettings
@@ -151,7 +151,7 @@ def test_the_loss_is_that_of_stock_modules(
             gold = gold[:, 0]
         return by_stock(kind, logits, gold, said[row], row < 10, weighted)
 
-    compute = loss_sums(losses, Distillation(WEIGHT, SOFTENED))
+    compute = head_loss_sums(losses, Distillation(WEIGHT, SOFTENED))
     for chosen in (list(numbers), alone[True], alone[False]):
         model.zero_grad()
         batch = batches(chosen)

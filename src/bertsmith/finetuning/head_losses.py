@@ -50,7 +50,7 @@ def split_by_label(labelled: Iterable[bool]) -> dict[str, Tensor]:
 
 
 def loss_count(losses: TaskLosses, inputs: BatchInputs) -> float:
-    """Return the number of losses that `loss_sums` adds up for a batch; with class weights the sum of their weights."""
+    """Return the number of losses that `head_loss_sums` adds up for a batch; with class weights, their sum."""
     targets = inputs["targets"]
     if ROWS_WITHOUT_LABEL not in inputs:
         return float(losses.loss_count(targets))
@@ -58,7 +58,9 @@ def loss_count(losses: TaskLosses, inputs: BatchInputs) -> float:
     return float(losses.loss_count(known) + losses.unweighted.loss_count(unknown))
 
 
-def loss_sums(losses: TaskLosses, distillation: Distillation | None) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
+def head_loss_sums(
+    losses: TaskLosses, distillation: Distillation | None
+) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
     """Return the function that computes the summed loss of a batch: float32 of [1]."""
 
     def compute(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:

@@ -44,7 +44,9 @@ class EncodedTexts:
         return None
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> EncodedTexts:
+def encode_texts(
+    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
+) -> EncodedTexts:
     """Encode texts or pairs; cut and count tokens beyond `max_length` (in a pair, from the longer text)."""
     if not texts:
         return EncodedTexts([], [], [])

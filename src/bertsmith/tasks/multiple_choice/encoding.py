@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertsmith.tasks.encoded_texts import EncodedTexts, encode, padded
+from bertsmith.tasks.encoded_texts import EncodedTexts, encode_texts, padded
 from bertsmith.tasks.values import Ints, ModelInputs, Tokenizer
 
 
@@ -64,7 +64,7 @@ def encode_choices(
     first = [prompt for prompt, count in zip(prompts, counts, strict=True) for _ in range(count)]
     second = [choice for found in choices for choice in found]
     starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    return EncodedChoices(encode(tokenizer, first, second, max_length), starts)
+    return EncodedChoices(encode_texts(tokenizer, first, second, max_length), starts)
 
 
 def batch_of_choices(
