@@ -304,7 +304,7 @@ def test_a_killed_search_resumes(given_files: dict[str, Path], tmp_path: Path) -
     command = [sys.executable, "-m", "bertsmith", "finetune", TASK, "--out", str(out)]
     for name, value in {**given_files, **QUICK, "search": 8}.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}  # streams, of which there are two here, draw dropout
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}  # two micro-batch threads draw dropout
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         until = time.monotonic() + 300

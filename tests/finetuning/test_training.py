@@ -204,14 +204,14 @@ def test_a_signal_during_the_last_evaluation_keeps_the_training(
     assert same(out, unbroken)
 
 
-def test_a_resumed_run_keeps_its_streams_and_precision(
+def test_a_resumed_run_keeps_its_threads_and_precision(
     run: Path, labelled: Labelled, tmp_path: Path, signalled: Signalled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With dropout, which other streams draw otherwise: the machine may have other cores when a run goes on."""
+    """With dropout, which depends on the number of threads, on a machine with other cores than at the start."""
 
-    def on_a_machine_of(streams: int, precision: str) -> None:
+    def on_a_machine_of(threads: int, precision: str) -> None:
         monkeypatch.setattr(
-            choices, "choose_micro_batch_threads", lambda *_, **__: AutomaticChoice("streams", str(streams), "a test")
+            choices, "choose_micro_batch_threads", lambda *_, **__: AutomaticChoice("streams", str(threads), "a test")
         )
         monkeypatch.setattr(choices, "choose_precision", lambda *_: AutomaticChoice("precision", precision, "a test"))
 

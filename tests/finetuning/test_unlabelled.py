@@ -181,7 +181,7 @@ def test_an_update_is_the_same_for_every_division(
     head, data, _ = both(kind, still, tmp_path)
     tokenizer = load_tokenizer(str(still))
     found = []
-    for place, values in enumerate(({}, {"micro_batch_tokens": 24}, {"streams": 2})):
+    for place, values in enumerate(({}, {"micro_batch_tokens": 24}, {"threads": 2})):
         settings = head_settings(head, still, class_weights=weights, **LEARNT, **task_of(kind), **values)
         folder = RunFolder(tmp_path / f"run-{place}")
         folder.path.mkdir()
