@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from bertsmith.verbs.score import score as score
     from bertsmith.verbs.train_tokenizer import train_tokenizer as train_tokenizer
 
-# No library below sends usage statistics; tokenizers keeps its threads when a worker process is forked; torch's
-# threads wait for each other for some microseconds and then sleep: long waits take the cores that other programs want,
-# none at all costs a wake-up for each of the many small operations (benchmarks/notes.md). CUDA's products give the same
-# bits again with a workspace of their own alone.
+# These settings do four things: libraries send no usage statistics; tokenizers keeps its threads after a fork; torch's
+# threads wait for each other for some microseconds and then sleep (waiting longer takes cores from other programs, and
+# sleeping at once costs a wake-up per small operation: benchmarks/notes.md); and CUDA's matrix products are
+# deterministic, which needs a fixed workspace.
 _waiting = {} if "OMP_WAIT_POLICY" in os.environ else {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000"}
 _cuda = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 for _name, _value in {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "true", **_waiting, **_cuda}.items():

@@ -14,7 +14,7 @@ def test_predictions_of_a_language_model(
     refused: Callable[..., str], run: Path, store: Path, tmp_path: Path, holds: Callable[..., None]
 ) -> None:
     message = refused("evaluate", run, store, "--predictions", tmp_path / "p.jsonl")
-    holds(message, "--predictions: only for a head on a labelled file")
+    holds(message, "--predictions: only for fine-tuned models")
 
 
 def test_a_page_that_cannot_be_written(
@@ -53,7 +53,7 @@ def test_what_a_language_model_has_no_use_for(
 ) -> None:
     for name, *value in (("--skip-broken-rows",), ("--max-length", 32), ("--slice", "text"), ("--format", "csv")):
         message = refused("evaluate", run, store, name, *value)
-        holds(message, f"{name}: only for a head on a labelled file; {run} has none")
+        holds(message, f"{name}: only for fine-tuned models; {run} is a language model")
     holds(refused("evaluate", run, store, "--separator", ";"), f"--separator: {store} is a STORE, not a table")
     message = refused("evaluate", run, store, "--max-sentences", 3)
     holds(message, "--max-sentences: found without --pseudo-perplexity, expected both")

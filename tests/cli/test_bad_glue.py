@@ -67,7 +67,7 @@ def test_a_task_without_its_dev_file(
     (folder / "RTE" / "dev.tsv").rename(folder / "RTE" / "development.tsv")
     message = finetune_glue(folder)
     holds(message, "RTE: found no dev file in", "expected dev.tsv or validation.tsv", "development.tsv, train.tsv")
-    holds(message, "To leave the task out, use --tasks")
+    holds(message, "Try: --tasks, to leave this task out")
 
 
 def test_a_model_that_the_tasks_cannot_use(

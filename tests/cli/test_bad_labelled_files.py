@@ -129,7 +129,7 @@ def test_a_data_set_that_is_not_there(
     finetune: Callable[..., str], tmp_path: Path, holds: Callable[..., None], labelled: Callable[..., Path]
 ) -> None:
     train = labelled(tmp_path / "train.csv")
-    holds(finetune(Path("hf:no/such")), "hf:no/such:train: ", "Check the name and the connection", "hf:./FOLDER")
+    holds(finetune(Path("hf:no/such")), "hf:no/such:train: ", "Try: check the name and the connection", "hf:./FOLDER")
     holds(finetune(train, Path("hf:no/such")), "hf:no/such:validation: ")
     holds(
         finetune(Path("hf:./nothing")), "hf:./nothing: neither an existing folder nor the name of a dataset on the hub"
@@ -189,4 +189,4 @@ def test_a_labelled_file_that_is_not_there(
     finetune: Callable[..., str], tmp_path: Path, holds: Callable[..., None]
 ) -> None:
     holds(finetune(tmp_path / "none.csv"), tmp_path / "none.csv", "no such file")
-    holds(finetune(tmp_path), tmp_path, "is a folder, expected a labelled file")
+    holds(finetune(tmp_path), tmp_path, "found a folder, expected a labelled file")

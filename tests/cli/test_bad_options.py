@@ -74,7 +74,7 @@ def test_minutes_together_with_steps(
             ("found --auto-micro-batch and --micro-batch-size", "expected one of them"),
         ),
         (("--fsdp", "--optimizer", "muon"), ("--fsdp needs --optimizer adamw",)),
-        (("--fsdp", "--size", "tiny"), ("--fsdp divides a model over several processes, found 1", "torchrun")),
+        (("--fsdp", "--size", "tiny"), ("--fsdp: found one process, expected several", "torchrun")),
         (
             ("--overfit-one-batch", "--patience", 3),
             ("found --overfit-one-batch with --patience", "leave out --patience"),
@@ -106,7 +106,7 @@ def test_fsdp_that_would_not_be_in_effect(
     """accelerate takes FSDP on a CPU for DDP, without a word."""
     if launcher == "torchrun":
         message = refused("pretrain", store, "--out", tmp_path / "out", "--fsdp")
-        holds(message, "--fsdp divides a model over several processes, found 1. Try: torchrun")
+        holds(message, "--fsdp: found one process, expected several to shard the model over. Try: torchrun")
     else:
         monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
         message = refused("pretrain", store, "--out", tmp_path / "out")
@@ -222,7 +222,9 @@ def test_a_store_that_is_cut_off(
 
 def test_a_report_of_nothing(refused: Callable[..., str], tmp_path: Path, holds: Callable[..., None]) -> None:
     holds(
-        refused("report", tmp_path), tmp_path, "nothing to report: expected a STORE (manifest.json), a RUN (run.json)"
+        refused("report", tmp_path),
+        tmp_path,
+        "found nothing to report, expected a STORE (manifest.json), a RUN (run.json)",
     )
 
 
@@ -230,4 +232,4 @@ def test_resume_with_other_options(
     refused: Callable[..., str], unfinished: Path, store: Path, holds: Callable[..., None]
 ) -> None:
     message = refused("pretrain", store, "--out", unfinished, "--resume", "--mask-rate", "0.3")
-    holds(message, "--mask-rate", "was started without it, found 0.3", "Leave the option out to resume")
+    holds(message, "--mask-rate", "was started without it, found 0.3", "Try: leave the option out to resume")

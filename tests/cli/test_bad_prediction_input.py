@@ -16,8 +16,8 @@ def test_a_text_without_a_mask(refused: Callable[..., str], run: Path, holds: Ca
 
 def test_a_text_beyond_the_model_s_length(refused: Callable[..., str], run: Path, holds: Callable[..., None]) -> None:
     text = "the " * 100 + "[MASK]."
-    holds(refused("fill-mask", run, text), "fill-mask: the text has 104 tokens, the model takes 64. Try: shorten it")
-    holds(refused("next-sentence", run, "the " * 60, "a " * 60), "the text has 123 tokens, the model takes 64")
+    holds(refused("fill-mask", run, text), "fill-mask: found a text of 104 tokens, expected at most 64")
+    holds(refused("next-sentence", run, "the " * 60, "a " * 60), "found a text of 123 tokens, expected at most 64")
 
 
 def test_a_text_beyond_the_model_s_length_is_cut_and_counted(bertsmith: Callable[..., Any], run: Path) -> None:
@@ -34,7 +34,7 @@ def test_inputs_that_cannot_be_read(
     (tmp_path / "texts").write_bytes(b"fine\n\xff\n")
     holds(refused("embed", run, "--input", tmp_path / "texts"), tmp_path / "texts", "byte 5 is not UTF-8")
     holds(refused("embed", run, stdin=b"\xff"), "standard input: line 1, byte 0 is not UTF-8")
-    holds(refused("embed", run, stdin=""), "standard input: it is empty")
+    holds(refused("embed", run, stdin=""), "standard input: found no line")
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_answers_that_are_none(
         ('{"1": 0.5, "2": NaN}', ("id '2': found nan, expected a finite number",)),
         ('{"1": 0.5, "2": Infinity}', ("id '2': found inf, expected a finite number",)),
         ('{"1": 1' + "0" * 400 + "}", ("id '1': found 10000", "expected a finite number")),
-        ('{"1": "0.5"}', ("id '1': found a text, expected a number",)),
+        ('{"1": "0.5"}', ("id '1': found text, expected a number",)),
         ('{"1": true}', ("id '1': found true or false, expected a number",)),
         ('{"1": 0.5}', ("no probability for 1 questions with a prediction, first '2'",)),
         ("[0.5]", ("found a list, expected an object of id to number",)),
@@ -142,7 +142,7 @@ def test_thresholds_that_mean_nothing(
 def test_an_option_of_another_task(
     scored: Callable[..., tuple[str, Path, Path]], task: str, option: tuple[str, ...], holds: Callable[..., None]
 ) -> None:
-    holds(scored(task, "", "", *option)[0], f"{option[0]} is for ", f", found {task}")
+    holds(scored(task, "", "", *option)[0], f"{option[0]} is only for ", f", found {task}")
 
 
 TAGS = "a B-X\nb I-X\n\nc O\n"
@@ -201,7 +201,7 @@ ONE, TWO = '{"text": "one", "label": "a"}\n', '{"text": "two", "label": "b"}\n'
         ('{"text": "one", "value": NaN}\n', ("line 1: 'value': found nan, expected a finite number",)),
         (ONE + '{"text": "two", "value": 1}\n', ("line 2: found 'value', expected 'label'",)),
         (ONE + '{"text": "two", "labels": ["a"]}\n', ("line 2: found 'labels', expected 'label'",)),
-        ('{"text": "one", "labels": "a"}\n', ("line 1: 'labels': found a text, expected a list of labels",)),
+        ('{"text": "one", "labels": "a"}\n', ("line 1: 'labels': found text, expected a list of labels",)),
         ('{"text": "one", "labels": ["a", 1]}\n', ("line 1: 'labels': found 1 in the list, expected the texts",)),
         (
             '{"text": "one", "label": "a", "probabilities": [1]}\n',

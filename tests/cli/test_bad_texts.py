@@ -105,7 +105,7 @@ def test_a_json_line_that_is_not_json(refused: Callable[..., str], tmp_path: Pat
     ("line", "parts"),
     [
         ('["a"]', ("line 1: found a list, expected an object",)),
-        ('{"text": 3}', ("line 1: 'text': found a number, expected a text",)),
+        ('{"text": 3}', ("line 1: 'text': found a number, expected text",)),
         ('{"words": "a", "id": 1}', ("line 1: no key named text", "'words', 'id'", "--text-column")),
     ],
 )

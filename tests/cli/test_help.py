@@ -92,7 +92,7 @@ def test_the_help_of_a_word_behind_a_verb(bertsmith: Callable[..., Any]) -> None
     assert flat(f"Example: {glue.example}") in said
     assert all(f"--{external_name(name)}" in said for name in glue.schema.model_fields)
     assert "--train " not in said
-    assert "or the suite glue, which has other options" in flat(bertsmith("finetune", "--help").stdout)
+    assert "or the suite glue, which has different options" in flat(bertsmith("finetune", "--help").stdout)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -222,7 +222,7 @@ def test_without_texts_a_terminal_is_not_waited_for(bertsmith: Callable[..., Any
     answer = bertsmith("fill-mask", run)
     assert answer.code == 2
     assert (
-        'no text. Try: bertsmith fill-mask MODEL "A text.", or give lines of text with --input FILE or on standard'
+        'found no text. Try: bertsmith fill-mask MODEL "A text.", or lines of text in --input FILE or on standard'
         in answer.stderr
     )
 

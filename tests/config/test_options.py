@@ -157,19 +157,20 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
     (
         PretrainOptions,
         {**PRETRAIN, "from": "m", "hidden_size": 64, "max_positions": 64, "initial_values": "random"},
-        "found --hidden-size, --max-positions, --initial-values with --from, which keeps the shape and weights of its "
-        "MODEL; --layers N keeps N of its layers",
+        "found --hidden-size, --max-positions, --initial-values with --from, which keeps the shape of its MODEL. "
+        "Try: leave out --hidden-size, --max-positions, --initial-values; --layers N keeps N of its layers",
     ),
     (
         PretrainOptions,
         {**PRETRAIN, "from": "m", "size": "mini"},
-        "found --size with --from, which keeps the shape and weights of its MODEL; --layers N keeps N of its layers",
+        "found --size with --from, which keeps the shape of its MODEL. Try: leave out --size; --layers N keeps N "
+        "of its layers",
     ),
     (PretrainOptions, {**PRETRAIN, "distil_weight": 0.3}, "--distil-weight needs --teacher, which is missing"),
     (
         PretrainOptions,
         {**PRETRAIN, "teacher": "m", "objective": "nsp"},
-        "--teacher predicts masked tokens, and --objective nsp masks none",
+        "--teacher predicts masked tokens, and --objective nsp masks none. Try: --objective mlm+nsp",
     ),
     (
         PretrainOptions,
@@ -189,7 +190,7 @@ MISTAKES: list[tuple[type[Options], dict[str, Any], str]] = [
     (
         PrepareOptions,
         {**PREPARE, "tokenizer": "m", "cased": True},
-        "--cased is for a new tokenizer; that of --tokenizer has its own setting",
+        "found --cased and --tokenizer, expected one of them: the tokenizer of a MODEL has its own setting",
     ),
     (
         PrepareOptions,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bertsmith.corpus import module_sentences
-from bertsmith.corpus.module_sentences import pair_to_judge, read_modules, write_labelled
+from bertsmith.corpus.module_sentences import pair_to_score, read_modules, write_labelled
 
 LINE = "The {} of module {} in package {} returns a value that the caller may change later."
 
@@ -35,7 +35,7 @@ def test_a_pair_is_of_held_out_modules(corpus: Path) -> None:
     held_out = [module for module in modules if module.held_out]
     assert 2 <= len(held_out) < 40 and all(len(module.sentences) == 3 for module in modules)
     for seed in range(5):
-        a, b, other = pair_to_judge(modules, seed)
+        a, b, other = pair_to_score(modules, seed)
         (own,) = (module for module in held_out if a in module.sentences)
         assert own.sentences[own.sentences.index(a) + 1] == b
         assert other not in own.sentences and any(other in module.sentences for module in held_out)

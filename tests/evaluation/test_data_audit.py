@@ -94,7 +94,7 @@ def test_a_rare_label_is_warned_of(tokenizer: PreTrainedTokenizerBase, rare: int
     train = [*rows(*(f"a {number}" for number in range(20)), label="often")]
     train += rows(*(f"b {number}" for number in range(rare)), label="rare")
     warnings = report_on(tokenizer, {"train": train})["warnings"]
-    assert any("the label 'rare' is rare: 1 against 20 of 'often'" in line for line in warnings) == warned
+    assert any("the label 'rare' is rare: 1 compared with 20 of 'often'" in line for line in warnings) == warned
     assert any("--class-weights balanced" in line for line in warnings) == warned
 
 

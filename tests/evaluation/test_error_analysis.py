@@ -224,7 +224,7 @@ def test_a_missing_column_names_those_there(tmp_path: Path) -> None:
     csv = tmp_path / "a.csv"
     csv.write_text("text,label,domain\na,no,x\n")
     with pytest.raises(
-        OptionError, match=r"--slice domian: .*no column 'domian'; the columns there are 'text', 'label', 'domain'; did"
+        OptionError, match=r"--slice domian: .*no column 'domian'; the columns are 'text', 'label', 'domain'; did"
     ):
         column_values(task_class("sequence-classification"), csv, Columns(), name="domian")
 

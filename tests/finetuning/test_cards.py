@@ -156,7 +156,8 @@ def test_a_teacher_and_a_temperature_are_named(
         **QUICK | {"epochs": 6, "max_length": 32},
     )
     body, record = sections(of(result.run)), json.loads((tmp_path / "run" / "run.json").read_text())
-    assert "as well as trained on the labels: 0.5 of the loss, at temperature 2." in body["Training"]
+    assert "on the predictions of the teacher" in body["Training"]
+    assert "0.5 of the loss, at temperature 2." in body["Training"]
     assert "Class weights: food " in body["Training"]
     temperature = record["errors"]["calibration"]["temperature"]
     assert f"with the temperature {temperature:.3f}, fitted on the dev file" in body["Training"]
@@ -205,7 +206,7 @@ def test_searched_settings_are_those_that_were_trained_with(tuned: FinetuneResul
     search = {"metric": "accuracy", "lower_is_better": False, "trials_wanted": 2, "seed": 0, "space": "", "gain": None}
     record["search"] = search | {"trials": [trial.to_dict() for trial in trials], "best_trial": 1}
     training = "\n".join(_training(typed(record)))
-    assert "learning rate 0.0007, 1 epochs, 8 rows per update" in training and "were frozen" not in training
+    assert "learning rate 0.0007, 1 epoch, 8 rows per update" in training and "were frozen" not in training
 
 
 def test_figures_for_the_hub_are_those_of_these_weights(tuned: FinetuneResult) -> None:

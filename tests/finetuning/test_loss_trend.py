@@ -13,15 +13,15 @@ from bertsmith.tasks.sequence_classification.task import SequenceClassification
 @pytest.mark.parametrize(
     ("losses", "said"),
     [
-        ([0.7, 0.68, 0.66, 0.63, 0.6, 0.57, 0.54, 0.5, 0.46, 0.42], "was still falling (0.69 to 0.44): try more --ep"),
+        ([0.7, 0.68, 0.66, 0.63, 0.6, 0.57, 0.54, 0.5, 0.46, 0.42], "was still falling (0.69 to 0.44). Try: more --ep"),
         (
             [0.7, 0.5, *[0.3] * 18],
-            "The training loss fell (0.45 to 0.3) and then stopped falling: try more training examples",
+            "The training loss fell (0.45 to 0.3) and then stopped falling. Try: more training examples",
         ),
         ([0.69, 0.7, 0.69, 0.7, 0.69, 0.7, 0.69, 0.7, 0.69, 0.7], "The training loss hardly changed (0.695 to 0.695)"),
-        ([0.5, 0.6, 0.7, 0.8, 0.9, 0.85], "The training loss rose (0.5 to 0.85): try a different --learning"),
+        ([0.5, 0.6, 0.7, 0.8, 0.9, 0.85], "The training loss rose (0.5 to 0.85). Try: a different --learning"),
         ([0.7], "One update is too few to see whether the training loss is falling"),
-        ([0.7, 0.6], "The training loss was still falling (0.7 to 0.6): try more --epochs"),
+        ([0.7, 0.6], "The training loss was still falling (0.7 to 0.6). Try: more --epochs"),
     ],
 )
 def test_the_course_of_the_loss(losses: list[float], said: str) -> None:
@@ -36,7 +36,7 @@ def test_the_baseline_is_named() -> None:
     known = no_better_than_baseline(head, "accuracy", 0.5, baseline=0.52, file="dev", trend=trend)
     assert known == (
         "accuracy 50.0% on the dev file is no better than always giving the most frequent label (52.0%). The training "
-        "loss was still falling (0.7 to 0.5): try more --epochs"
+        "loss was still falling (0.7 to 0.5). Try: more --epochs"
     )
     assert no_better_than_baseline(
         QuestionAnswering([], "single_label_classification"), "f1", 1.0, baseline=2.5, file="test", trend=None

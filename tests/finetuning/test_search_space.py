@@ -115,7 +115,7 @@ def test_what_is_read_the_option_takes(name: str, data: st.DataObject) -> None:
         ),
         ("batch_size=16|32|16", "batch_size: found a value twice in 16|32|16"),
         ("epochs,epochs=1|2", "epochs: found it twice, expected each option once"),
-        ("layer_decay", "layer_decay has no default range. Give a range, layer_decay=LOW..HIGH"),
+        ("layer_decay", "layer_decay has no default range. Try: a range, layer_decay=LOW..HIGH"),
         ("", "found nothing, expected some of learning_rate"),
         (3, "found 3, expected names with values, such as learning_rate=1e-5..1e-4"),
         ({"batch_size": [True, 16]}, "batch_size: found True, expected a number"),

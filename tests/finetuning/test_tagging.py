@@ -225,7 +225,7 @@ def test_plain_labels_with_an_o_are_learned_and_tagged(
     entities.write_text("she O\nsold O\nbread B-FOOD\n" * 4)
     first = finetune(TASK, model=run, train=entities, dev=entities, out=tmp_path / "first", epochs=1, **QUICK)
     with pytest.raises(
-        DataError, match=r"line 2: found the tag 'V', expected O, .*; give --labels-are plain if the tags"
+        DataError, match=r"line 2: found the tag 'V', expected O, .*. Try: --labels-are plain if the tags"
     ):
         finetune(TASK, model=run, train=data, dev=data, out=out, epochs=1, **QUICK)
     plain = {"labels_are": "plain", "epochs": 4, "seeds": 2, **QUICK}

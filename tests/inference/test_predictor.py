@@ -226,7 +226,7 @@ def test_no_mask_in_the_text(model: Predictor) -> None:
 
 
 def test_a_masked_text_beyond_the_model_is_refused_with_both_lengths(model: Predictor) -> None:
-    with pytest.raises(InputError, match=r"fill-mask: the text has 63 tokens, the model takes 48"):
+    with pytest.raises(InputError, match=r"fill-mask: found a text of 63 tokens, expected at most 48"):
         model.fill_mask("[MASK] " + "milk " * 60)
 
 
@@ -258,7 +258,7 @@ def test_both_labels_can_be_answered(bert: Path, tmp_path: Path) -> None:
 
 
 def test_a_pair_beyond_the_model_is_refused_with_both_lengths(model: Predictor) -> None:
-    with pytest.raises(InputError, match=r"next-sentence: the text has 64 tokens, the model takes 48"):
+    with pytest.raises(InputError, match=r"next-sentence: found a text of 64 tokens, expected at most 48"):
         model.next_sentence("milk " * 60, "a")
 
 

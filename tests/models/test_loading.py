@@ -137,7 +137,7 @@ def test_a_name_that_could_be_of_the_hub_is_looked_for_there(monkeypatch: pytest
     assert check_model("someone/some-model") == "someone/some-model"
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match=r"someone/some-model: no such folder, and the hub gave no model of this name"):
+    with pytest.raises(ModelError, match=r"someone/some-model: no such folder, and no model of this name from the hub"):
         load_bert("someone/some-model")
 
 

@@ -265,7 +265,7 @@ def test_a_teacher_without_a_head_or_with_too_few_positions_is_refused(
     with pytest.raises(ModelError, match=rf"^[^\n]*no trained head for masked.* pretrain {store} --out TEACHER"):
         pretrain(store, out=tmp_path / "run", steps=1, teacher=str(tmp_path / "encoder"), **tiny)
     longer = {**tiny, "max_positions": 128, "sequence_length": 100}
-    with pytest.raises(OptionError, match=r"has 64 positions: give --sequence-length 64 or less"):
+    with pytest.raises(OptionError, match=r"it has 64 positions. Try: --sequence-length 64 or less"):
         pretrain(store, out=tmp_path / "run", steps=1, teacher=str(run), **longer)
     with pytest.raises(BertsmithError, match="no such folder"):
         pretrain(store, out=tmp_path / "run", steps=1, teacher=str(tmp_path / "nowhere"), **tiny)

@@ -58,7 +58,7 @@ def test_more_than_is_free_is_refused_with_what_fits(batch_size: int, asked: int
 
 
 def test_where_nothing_fits_a_smaller_model_is_advised() -> None:
-    with pytest.raises(ResourceError, match=r"Even a single example needs 250\.0 MB. Try a smaller --size"):
+    with pytest.raises(ResourceError, match=r"Even a single example needs 250\.0 MB. Try: a smaller --size"):
         choose_micro_batch(32, None, forecast, free=200_000_000, trial=None)
 
 
@@ -100,7 +100,7 @@ def test_a_trial_is_made_even_where_the_forecast_says_no() -> None:
 
 
 def test_where_not_even_one_example_fits_a_trial_says_so() -> None:
-    with pytest.raises(ResourceError, match=r"a single example does not fit into memory\. Try a smaller --size"):
+    with pytest.raises(ResourceError, match=r"a single example does not fit into memory\. Try: a smaller --size"):
         choose_micro_batch(8, None, forecast, free=FREE, trial=Trial(0))
 
 

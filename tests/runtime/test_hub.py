@@ -68,7 +68,7 @@ def test_a_hub_name_is_asked_once(network: NoNetwork, load: Callable[[str], Any]
     with pytest.raises(ModelError) as raised:
         load(name)
     assert str(raised.value) == (
-        f"{name}: no such folder, and the hub gave no model of this name (it cannot be reached: "
+        f"{name}: no such folder, and no model of this name from the hub (it cannot be reached: "
         "[Errno -2] Name or service not known); did you mean the folder runs/books?"
     )
     assert network.asked == [{"timeout": PATIENCE}]

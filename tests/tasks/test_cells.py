@@ -53,7 +53,7 @@ def test_a_cell_is_a_text_or_refused(value: object, found: str | None) -> None:
     if found is None:
         assert text_of_cell(value, "f: row 1") == "café"
     else:
-        with pytest.raises(DataError, match=f"f: row 1: found {found}, expected a text"):
+        with pytest.raises(DataError, match=f"f: row 1: found {found}, expected text"):
             text_of_cell(value, "f: row 1")
 
 
@@ -82,9 +82,9 @@ def test_both_readers_take_and_refuse_the_same_columns(tmp_path: Path, name: str
         "struct",
         "latin-1",
     ):
-        with pytest.raises(DataError, match=r"f\.parquet: row 1: column 'text': found .*, expected a text"):
+        with pytest.raises(DataError, match=r"f\.parquet: row 1: column 'text': found .*, expected text"):
             read_rows(file, Columns())
-        with pytest.raises(DataError, match=r"f\.parquet: .*column 'text'.* expected (a text|strings)"):
+        with pytest.raises(DataError, match=r"f\.parquet: .*column 'text'.* expected (text|strings)"):
             corpus(file)
     else:
         assert [row.text.strip() for row in read_rows(file, Columns())] == ["good", "bad"]
@@ -117,16 +117,16 @@ def test_labels_of_parquet(tmp_path: Path) -> None:
         pq.write_table(pa.table({"text": ["a", "b"], "label": values}), file)
         assert [row.class_name for row in read_rows(file, Columns())] == labels
     pq.write_table(pa.table({"text": ["a"], "label": [datetime.date(2026, 1, 1)]}), file)
-    with pytest.raises(DataError, match=r"row 1: column 'label': found a date or time, expected a text, a number"):
+    with pytest.raises(DataError, match=r"row 1: column 'label': found a date or time, expected text, a number"):
         read_rows(file, Columns())
 
 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"prompt": ["He"], "choices": ["a", "b"]}, "column 'prompt': found a list, expected a text"),
-        ({"prompt": True, "choices": ["a", "b"]}, "column 'prompt': found true or false, expected a text"),
-        ({"prompt": "He", "choices": ["a", {"b": 1}]}, r"choice 1 \(from 0\): found an object, expected a text"),
+        ({"prompt": ["He"], "choices": ["a", "b"]}, "column 'prompt': found a list, expected text"),
+        ({"prompt": True, "choices": ["a", "b"]}, "column 'prompt': found true or false, expected text"),
+        ({"prompt": "He", "choices": ["a", {"b": 1}]}, r"choice 1 \(from 0\): found an object, expected text"),
         ({"prompt": "He", "choices": ["a", True]}, r"choice 1 \(from 0\): found true or false"),
     ],
 )
@@ -312,7 +312,7 @@ def test_semicolons_and_commas_in_one_table(
 
 def test_names_that_hold_separators_are_a_hint(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("text;label;a, b\nc, d;x;\n")
-    with pytest.raises(DataError, match=r"no column of the text .*, or --separator if another character separates"):
+    with pytest.raises(DataError, match=r"no column of the text .*, or --separator if a different character separates"):
         read_rows(tmp_path / "f.csv", Columns())
 
 
@@ -363,7 +363,9 @@ def test_a_tsv_with_other_separators(tmp_path: Path) -> None:
     (tmp_path / "f.tsv").write_text("id,text\n1,a film\n2,a play\n")
     texts, notes = corpus(tmp_path / "f.tsv")
     assert texts == [("a film",), ("a play",)]
-    assert notes.detected == ["f.tsv: fields are separated by commas, as its header shows (--separator tab is TSV)"]
+    assert notes.detected == [
+        "f.tsv: fields are separated by commas, as its header shows (--separator tab reads it as TSV)"
+    ]
     (tmp_path / "f.tsv").write_text('"text\na\n')
     assert corpus(tmp_path / "f.tsv")[0] == [("a",)]
     (tmp_path / "f.tsv").write_text("Yes, a text\nno, a text\n")
@@ -387,7 +389,7 @@ def test_one_column_is_no_table_of_semicolons(tmp_path: Path) -> None:
     assert corpus(tmp_path / "f.csv")[0] == [("one; two",), ("three",)]
     (tmp_path / "f.csv").write_text("text;label\none; two; three\n")
     with pytest.raises(
-        DataError, match=r"the columns there are 'text;label'.*or --separator if another character separates"
+        DataError, match=r"the columns are 'text;label'.*or --separator if a different character separates"
     ):
         read_rows(tmp_path / "f.csv", Columns())
 

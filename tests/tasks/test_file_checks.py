@@ -44,7 +44,7 @@ def test_a_missing_column_is_refused_without_torch(name: str, option: str, tmp_p
     arguments = ["finetune", "sequence-classification", "--model", "no-model", "--train", name, "--dev", name]
     done = run_process([sys.executable, "-c", HEAVY, *arguments, "--out", "out", option, "nope"], cwd=tmp_path)
     assert (done.code, done.stdout) == (0, "2 []\n"), done.shown
-    assert f"{name}: no column 'nope'; the columns there are 'text', 'label'" in done.stderr
+    assert f"{name}: no column 'nope'; the columns are 'text', 'label'" in done.stderr
 
 
 def test_the_dev_file_and_the_test_file_are_looked_at_too(tmp_path: Path) -> None:

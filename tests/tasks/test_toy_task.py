@@ -72,7 +72,7 @@ def test_a_task_of_ones_own(run: Path, file: Path, tmp_path: Path, bertsmith: Ca
 
 
 def test_options_of_other_tasks_are_refused(file: Path) -> None:
-    with pytest.raises(OptionError, match="--scheme is for token-classification, found shouting"):
+    with pytest.raises(OptionError, match="--scheme is only for token-classification, found shouting"):
         package.score("shouting", file, file, scheme="BIO")
-    with pytest.raises(OptionError, match=r"--text-column is for .* and shouting, found question-answering"):
+    with pytest.raises(OptionError, match=r"--text-column is only for .* and shouting, found question-answering"):
         package.score("question-answering", file, file, text_column="text")

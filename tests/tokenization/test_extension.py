@@ -261,7 +261,7 @@ def test_what_differs_is_said() -> None:
         between(tokenizer_of(), tokenizer_of(*ENTRIES[:-1], "x"))
     with pytest.raises(ModelError, match=r"2 with a different id \('the': 5 and 6\)"):
         between(tokenizer_of(), tokenizer_of("sto", "the", *ENTRIES[2:]))
-    with pytest.raises(ModelError, match=r"different settings \(lowercase is False, in the STORE True\)"):
+    with pytest.raises(ModelError, match=r"different settings \(lowercase: False in the MODEL, True in the STORE\)"):
         between(tokenizer_of(cased=True), tokenizer_of())
 
 

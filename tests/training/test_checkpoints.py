@@ -124,7 +124,7 @@ def test_without_a_whole_checkpoint_a_run_cannot_go_on(
     for step in (4, 8):
         truncate("optimizer.pt")(run_folder / "checkpoints" / f"step-{step}")
     before = (run_folder / "run.json").read_bytes(), (run_folder / "metrics.jsonl").read_bytes()
-    with pytest.raises(OutputError, match=r"all checkpoints in .* are damaged. Remove that folder"):
+    with pytest.raises(OutputError, match=r"all checkpoints in .* are damaged. Try: remove that folder"):
         RunFolder(run_folder).newest_checkpoint()
     answer = bertsmith("pretrain", little_store, "--out", run_folder, "--resume")
     assert (answer.code, answer.stdout) == (2, "")

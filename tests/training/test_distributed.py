@@ -379,7 +379,7 @@ def test_two_processes_answer_once(quick_runs: tuple[Path, CommandOutput]) -> No
 def test_fsdp_with_one_process_is_refused(bertsmith: Callable[..., Any], little_store: Path, tmp_path: Path) -> None:
     answer = bertsmith("pretrain", little_store, "--out", tmp_path / "run", "--fsdp", "--steps", 1)
     assert (answer.code, answer.stdout) == (2, "")
-    assert "--fsdp divides a model over several processes, found 1" in answer.stderr
+    assert "--fsdp: found one process, expected several" in answer.stderr
     assert not (tmp_path / "run").exists()
 
 

@@ -294,7 +294,7 @@ def test_other_heads(model: Make, data: Callable[[str], Path]) -> None:
         ModelError, match=f"{language}: found no head .*BertForMaskedLM.*bertsmith finetune sequence-class"
     ):
         package.compare(a, language, file)
-    with pytest.raises(OptionError, match=r"have no head, .*: bertsmith evaluate MODEL"):
+    with pytest.raises(OptionError, match=r"are language models, .*: bertsmith evaluate MODEL"):
         package.compare(language, language, file)
     several = model("sequence-classification", problem_type="multi_label_classification")
     with pytest.raises(ModelError, match=r"problem type single_label_\w+, .* multi_label_classification; expected the"):

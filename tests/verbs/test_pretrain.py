@@ -159,7 +159,7 @@ def test_a_finished_run_without_checkpoints_is_not_started_again(
     pretrain(store, out=run, steps=2, **tiny)
     shutil.rmtree(run / "checkpoints")
     before = {path.name: path.read_bytes() for path in run.iterdir()}
-    with pytest.raises(OutputError, match=rf"cannot be extended. Continue training in a new run:\n  .* --from {run}"):
+    with pytest.raises(OutputError, match=rf"cannot be extended. Try: continue in a new run:\n  .* --from {run}"):
         pretrain(store, out=run, resume=True, steps=4)
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
     assert pretrain(store, out=run, resume=True).steps == 2, "nothing is left to do"
@@ -276,7 +276,7 @@ def test_a_student_is_told_to_begin_with_layers_of_its_teacher(
     options = {"steps": 1, "learning_rate": 1.0, "teacher": teacher, **tiny}
     (warning,) = pretrain(store, out=tmp_path / "next", **options).warnings
     said, command = warning.splitlines()
-    assert said.endswith("to start from scratch. Try to start with layers of the teacher:")
+    assert said.endswith("to start from scratch. Try: start from layers of the teacher:")
     shape = f"--from {teacher} --layers 1 --teacher {teacher}"
     assert command == f"  bertsmith pretrain {store} --out {tmp_path / 'next'}-continued {shape}"
     words = [*command.split()[1:], "--sequence-length", 32, "--steps", 1, "--dry-run", "--json"]

@@ -95,7 +95,7 @@ def test_control_c_ends_the_watching_and_leaves_a_still_page(training: Training,
     training.then = [control_c, control_c]
     answer = bertsmith("report", training.folder, "--watch")
     assert answer.code == 130 and answer.stdout == ""
-    assert "No longer watching; the run itself continues" in answer.stderr and "error" not in answer.stderr
+    assert "Stopped watching. The run continues" in answer.stderr and "error" not in answer.stderr
     page = training.page.read_text()
     assert LIVE not in page and "update 7 of 10" in page, "it is drawn a last time"
     with pytest.raises(Interrupted):
@@ -161,7 +161,7 @@ def test_a_fine_tuning_shows_its_newest_seed(training: Training) -> None:
 def test_what_cannot_be_watched_is_refused(store: Path, tmp_path: Path, bertsmith: Callable[..., Any]) -> None:
     with pytest.raises(OptionError, match=f"--watch: found a STORE in {store}, expected a RUN"):
         report(store, watch=True)
-    with pytest.raises(InputError, match="nothing to report: expected a STORE"):
+    with pytest.raises(InputError, match="found nothing to report, expected a STORE"):
         report(tmp_path, watch=True)
     assert bertsmith("report", tmp_path, "--watch").code == 2
     assert list(tmp_path.iterdir()) == []

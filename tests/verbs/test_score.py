@@ -296,7 +296,7 @@ def test_what_people_read(bertsmith: Callable[..., Any], tmp_path: Path) -> None
     predictions = predicted(tmp_path / "p.jsonl", label=["bad", "good"])
     said = bertsmith("score", "sequence-classification", labels, predictions).stdout
     assert said.startswith("2 examples\n  accuracy             100.0%")
-    assert said.endswith("  f1 is that of the label 'good'\n")
+    assert said.endswith("  f1 is for the label 'good'\n")
 
 
 def test_what_python_returns_is_typed(tmp_path: Path) -> None:

@@ -20,21 +20,21 @@ from bertsmith.runtime.libraries import quiet_libraries
 from bertsmith.runtime.program import runnable
 
 _BEFORE = {
-    "quickstart": "train and use a BERT in minutes, on text of this machine",
+    "quickstart": "train and use a BERT in minutes, on text from this machine",
     "doctor": "show the machine, the versions and the automatic choices",
     "prepare": "turn text into a STORE: clean, de-duplicate, split, tokenize",
     "train-tokenizer": "train a WordPiece tokenizer on text",
     "extend-tokenizer": "add the words of a text to the tokenizer of a MODEL",
     "pretrain": "train a BERT on a STORE, and write a RUN",
-    "evaluate": "measure a language model, or a fine-tuned head",
+    "evaluate": "measure a language model or a fine-tuned model",
     "compare": "test whether two models really differ",
     "score": "score a file of predictions",
     "finetune": "train a MODEL for a task on labelled text, and write a RUN",
-    "tokenize": "show the input of a model for a text",
+    "tokenize": "show the input tensors of a text",
 }
 _AFTER = {"report": "write report.html of a STORE or a RUN"}
-"""The verbs before and after those of the tasks, with their lines in `bertsmith --help`. `bertsmith.cli.<verb>` holds
-the command of each."""
+"""The verbs before and after those of the tasks in `bertsmith --help`, with their lines there. `bertsmith.cli.<verb>`
+holds the command of each verb."""
 
 
 def verbs() -> dict[str, str]:

@@ -56,8 +56,8 @@ def _show(result: Any) -> str:
 
 COMMAND = Command(
     "compare",
-    "Compare the heads of two MODELs on the same labelled file: whether the difference is real, and how many examples "
-    "would show it.",
+    "Compare two fine-tuned MODELs on the same labelled file: is the difference real, and how many examples would show "
+    "it?",
     CompareOptions,
     _run,
     _show,

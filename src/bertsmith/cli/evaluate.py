@@ -70,7 +70,7 @@ def _language_model_lines(figures: Mapping[str, Any], audit: PairAudit | None) -
         audit = _audit_of(lengths, figures["num_pairs"], swap=audit is not None and audit.swap)
     yield from language_model_lines(figures, audit=audit)
     if figures["next_sentence_accuracy"] is not None and audit is None and "breakdown" not in figures:
-        yield "  Segment lengths alone may reach as much; --details compares, on a STORE."
+        yield "  Segment lengths alone may reach this accuracy. To compare: --details, with a STORE."
     yield from _detail_lines(figures)
 
 
@@ -155,7 +155,8 @@ def _slice_lines(slices: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[
 
 COMMAND = Command(
     "evaluate",
-    "Measure a language model on fixed masks of a STORE or a text, or a head on a labelled file.",
+    "Measure a language model on a STORE or a text, always with the same masks, or a fine-tuned model on "
+    "a labelled file.",
     EvaluateOptions,
     _run,
     _show,

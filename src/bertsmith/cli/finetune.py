@@ -63,7 +63,7 @@ def _show(result: Any) -> str:
 def _seeds(result: Any) -> str:
     """Name the seed of the RUN, and the seeds of the figures."""
     seeds = len(next(iter(result.metrics.values()))["seeds"])
-    return f"seed {result.best_seed}" + (f", the best of {seeds}; figures are means" if seeds > 1 else "")
+    return f"trained with seed {result.best_seed}" + (f", the best of {seeds}; figures are means" if seeds > 1 else "")
 
 
 COMMAND = Command(

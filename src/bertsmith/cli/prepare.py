@@ -31,7 +31,7 @@ def _show(result: Any) -> str:
             f"{result.text_bytes / 1e6:,.1f} MB, about {result.tokens:,} tokens\n"
             f"  time    {clock(result.seconds)}\n"
             f"  memory  {format_bytes(result.memory_bytes)} for all processes\n"
-            f"  disk    {format_bytes(result.disk_bytes)} during the work, "
+            f"  disk    {format_bytes(result.disk_bytes)} during preparation, "
             f"{format_bytes(result.store_bytes)} for the STORE\n"
             f"  free    {format_bytes(result.free_bytes)} on this disk{'' if result.fits else ': NOT ENOUGH'}"
         )

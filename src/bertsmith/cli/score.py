@@ -34,8 +34,8 @@ def _figures(scores: Any, most: float) -> list[str]:
 
 COMMAND = Command(
     "score",
-    "Score a file of predictions, without a model: answers (SQuAD), tags (CoNLL), labels or choices, by the official "
-    "metrics of the task, with bootstrap intervals.",
+    "Score a file of predictions, without a model: answers (SQuAD), tags (CoNLL), labels or choices, with the official "
+    "metrics of the task and bootstrap intervals.",
     ScoreOptions,
     _run,
     _show,

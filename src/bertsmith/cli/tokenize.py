@@ -11,7 +11,7 @@ from bertsmith.tasks.predict_options import TextsOptions
 
 
 class TokenizeOptions(TextsOptions):
-    """Show the three tensors of a text: ids, types, mask."""
+    """Return the three tensors of a text as lines: ids, types, mask."""
 
 
 def _run(options: TokenizeOptions) -> Iterable[Answer]:
@@ -35,7 +35,7 @@ def _show(result: Any) -> str:
 
 COMMAND = Command(
     "tokenize",
-    "Show the input of a model for a text: tokens, input_ids, token_type_ids, attention_mask.",
+    "Show the input tensors of a text: tokens, input_ids, token_type_ids, attention_mask.",
     TokenizeOptions,
     _run,
     _show,

@@ -64,7 +64,7 @@ def _masked_tokens(figures: LanguageModelFigures, earlier: float | None) -> str:
     if earlier is not None and earlier < unigram and nats >= earlier:
         return f"no better than before training. Held-out loss {nats:.3f} nats; it was {earlier:.3f}."
     if compared[1] == "info":
-        seen = "Copying the tokens that the input shows could explain this."
+        seen = "Copying tokens that are visible in the input could explain this."
         return f"{UNCERTAIN}. Held-out loss {nats:.3f} nats; {baseline} {seen}{was}"
     word = "improved" if earlier is not None and earlier < unigram else LEARNED
     return f"{word}. Held-out loss {nats:.3f} nats; {baseline}{was}"

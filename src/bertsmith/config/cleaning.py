@@ -9,7 +9,7 @@ from bertsmith.config.option_names import nearest
 ALL_STEPS: dict[str, str] = {
     "unicode": "repair wrongly decoded characters (Ã© for é), normalize the text to Unicode form NFC",
     "controls": "remove control characters and invisible format characters",
-    "boilerplate": "drop paragraphs of page furniture: cookie notices, share buttons, page numbers",
+    "boilerplate": "drop paragraphs that are not content: cookie notices, share buttons, page numbers",
     "symbols": "drop paragraphs in which fewer than half of the characters are letters or digits",
     "short": "drop documents with fewer words than --min-words",
     "repetitive": "drop documents that repeat themselves",

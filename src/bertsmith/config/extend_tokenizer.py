@@ -29,5 +29,5 @@ class ExtendTokenizerOptions(SourceOptions):
     model: str = Field(description="MODEL with the WordPiece tokenizer to extend: RUN, model folder or hub name")
     add: int = Field(gt=0, description="number of words to add")
     out: Path = Field(description="folder to write the new tokenizer to")
-    min_count: int = Field(MIN_COUNT, gt=0, description="fewest occurrences of a word that is added")
+    min_count: int = Field(MIN_COUNT, gt=0, description="add only words that occur at least N times")
     overwrite: bool = Field(False, description=OVERWRITE)

@@ -1,4 +1,4 @@
-"""Names of options: one spelling for all that people write, and the nearest name to a mistyped one."""
+"""Names of options: one form for every spelling, and the nearest name to a mistyped one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 def external_name(word: str, joint: str = "-") -> str:
     """Return the name of an option outside Python, given any spelling of it, such as `vocab_size` or `--vocab-size`.
 
-    A hyphen joins its words as on the command line, or an underscore as in JSON. `from_` is `from`.
+    Its words are joined by a hyphen, as on the command line, or by an underscore, as in JSON. `from_` is `from`.
     """
     return word.strip().lstrip("-").rstrip("_").replace("_", joint).replace("-", joint)
 

@@ -71,7 +71,7 @@ class Options(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _paths_as_text(cls, values: Any) -> Any:
-        """Let Python users give a Path for an option that is text, such as a MODEL."""
+        """Accept a Path in Python for an option that is text, such as a MODEL."""
         if not isinstance(values, Mapping):
             return values
         kinds = {name: (field.annotation, *get_args(field.annotation)) for name, field in cls.model_fields.items()}

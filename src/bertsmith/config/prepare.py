@@ -82,10 +82,10 @@ class PrepareOptions(SourceOptions):
     )
     clean: str = Field(
         "",
-        description="cleaning steps to add or remove, as in language,no-short or none,unicode (default: all but "
+        description="cleaning steps to add or remove, such as language,no-short or none,unicode (default: all but "
         f"language): {', '.join(ALL_STEPS)}",
     )
-    min_words: int = Field(3, ge=1, description="fewest words of a document; shorter ones are dropped")
+    min_words: int = Field(3, ge=1, description="drop documents of fewer than N words")
     near_duplicates: float = Field(
         0.5,
         ge=0.2,
@@ -93,11 +93,11 @@ class PrepareOptions(SourceOptions):
         description="drop documents at least this similar (Jaccard, word pairs, 0.2 to 1); 0.5 is about 18 words in "
         "100 changed, 0.7 about 9",
     )
-    keep_dropped: bool = Field(False, description="write dropped texts and their reasons to STORE/dropped")
+    keep_dropped: bool = Field(False, description="also write dropped texts, with reasons, to STORE/dropped")
     vocab_size: int | None = Field(
         None,
         ge=32,
-        description="number of entries of the new tokenizer, plus [unused] ones up to a multiple of 64 (not with "
+        description="vocabulary size of the new tokenizer, padded with [unused] entries to a multiple of 64 (not with "
         "--tokenizer; default: chosen for the text)",
     )
     tokenizer: str | None = Field(
@@ -111,7 +111,7 @@ class PrepareOptions(SourceOptions):
     held_out: str = Field(
         "0.02", description="documents held out for evaluation: a share above 0 and up to 0.5, or a file of their ids"
     )
-    seed: int = Field(0, ge=0, lt=SEED_LIMIT, description="random seed of the choice of held-out documents")
+    seed: int = Field(0, ge=0, lt=SEED_LIMIT, description="random seed that selects the held-out documents")
     engine: Literal["local", "ray", "slurm"] = Field("local", description="run on this machine, a Ray cluster or Slurm")
     engine_address: str | None = Field(
         None,
@@ -167,9 +167,13 @@ class PrepareOptions(SourceOptions):
         if self.tokenizer is None and self.add_words is not None:
             raise ValueError("--add-words needs --tokenizer MODEL, the tokenizer to extend, which is missing")
         if self.tokenizer is not None and self.cased:
-            raise ValueError("--cased is for a new tokenizer; that of --tokenizer has its own setting")
+            raise ValueError(
+                "found --cased and --tokenizer, expected one of them: the tokenizer of a MODEL has its own setting"
+            )
         if self.tokenizer is not None and self.accents != "auto":
-            raise ValueError("--accents is for a new tokenizer; that of --tokenizer has its own setting")
+            raise ValueError(
+                "found --accents and --tokenizer, expected one of them: the tokenizer of a MODEL has its own setting"
+            )
         check_overwrite_or_resume(overwrite=self.overwrite, resume=self.resume)
         return self
 
@@ -190,9 +194,7 @@ class TrainTokenizerOptions(SourceOptions):
     }
 
     out: Path = Field(description="folder to write the tokenizer to")
-    vocab_size: int = Field(
-        ge=32, description="number of entries of the tokenizer, plus [unused] ones up to a multiple of 64"
-    )
+    vocab_size: int = Field(ge=32, description="vocabulary size, padded with [unused] entries to a multiple of 64")
     cased: bool = Field(False, description="keep capitals and accents")
     accents: Accents = Field("auto", description=ACCENTS)
     compare: str | None = Field(

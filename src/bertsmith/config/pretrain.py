@@ -58,7 +58,7 @@ class PretrainOptions(Options):
     )
     general_text: str | None = Field(
         None,
-        description="text to measure forgetting on before, during and after training, never trained on (file, folder "
+        description="text for measuring forgetting before, during and after training; not trained on (file, folder "
         "or hf:NAME; not a STORE)",
     )
     teacher: str | None = Field(
@@ -95,7 +95,7 @@ class PretrainOptions(Options):
         None, gt=0, description="width of the feed-forward part (not with --from; default: 4 x --hidden-size)"
     )
     max_positions: int | None = Field(
-        None, ge=8, description="longest input in tokens that the model can take (not with --from; default: 512)"
+        None, ge=8, description="longest input of the model, in tokens (not with --from; default: 512)"
     )
     initial_values: Literal["neighbours", "random"] | None = Field(
         None,
@@ -118,8 +118,8 @@ class PretrainOptions(Options):
     epochs: float | None = Field(
         None,
         gt=0,
-        description=f"passes over the training part, may be fractional ({_ONE_LENGTH}; not with --short-phase or "
-        "--batch-ramp)",
+        description=f"train for N passes over the training part; may be fractional ({_ONE_LENGTH}; not with "
+        "--short-phase or --batch-ramp)",
     )
     batch_size: int = Field(32, gt=0, description="examples per update, over all processes")
     micro_batch_size: int | None = Field(
@@ -130,18 +130,18 @@ class PretrainOptions(Options):
     )
     auto_micro_batch: bool = Field(
         False,
-        description="use the largest micro-batch that fits into memory; without it, one that does not fit is an error "
+        description="use the largest micro-batch that fits into memory, instead of stopping if memory is short "
         "(not with --micro-batch-size)",
     )
     batch_ramp: tuple[int, float] | None = Field(
         None,
-        description="grow batches from N examples to --batch-size during this first share of the run, between 0 and 1 "
+        description="grow batches from N examples to --batch-size over the first SHARE (0 to 1) of the run "
         "(not with --epochs)",
     )
     sequence_length: int = Field(128, ge=8, description="tokens per example, special tokens included")
     short_phase: tuple[int, float] | None = Field(
         None,
-        description="use examples of N tokens during this first share of the run, between 0 and 1 (not with --epochs)",
+        description="train on examples of N tokens for the first SHARE (0 to 1) of the run (not with --epochs)",
     )
     learning_rate: float | None = Field(
         None,
@@ -170,7 +170,7 @@ class PretrainOptions(Options):
     )
     mask_split: tuple[float, float, float] = Field(
         (80, 10, 10),
-        description="percentages of predicted tokens replaced by [MASK], replaced by a random token, left unchanged",
+        description="percentages of predicted tokens that become [MASK], become a random token, or stay unchanged",
     )
     precision: Precision = "auto"
     attention: Literal["auto", "eager", "sdpa"] = Field(
@@ -184,7 +184,7 @@ class PretrainOptions(Options):
         lt=1,
         description="dropout during training, from 0 to below 1 (default: 0; with --from the MODEL's own)",
     )
-    max_grad_norm: float = Field(1.0, gt=0, description="norm to which gradients are clipped")
+    max_grad_norm: float = Field(1.0, gt=0, description="clip gradients to this norm")
     gradient_checkpointing: bool = Field(
         False, description="recompute activations instead of keeping them: less memory, a third more computation"
     )
@@ -207,7 +207,7 @@ class PretrainOptions(Options):
     )
     save_every: int | None = Field(None, gt=0, description=SAVE_EVERY)
     eval_every: int | None = Field(None, gt=0, description="updates between evaluations (default: ten per run)")
-    workers: int = Field(0, ge=0, description="processes that assemble batches; 0: the training process")
+    workers: int = Field(0, ge=0, description="processes that prepare batches; 0: the training process does it")
     seed: int = Field(0, ge=0, lt=SEED_LIMIT, description="random seed of weights, order, pairs, masks and dropout")
     overwrite: bool = Field(False, description=OVERWRITE)
     resume: bool = Field(
@@ -270,9 +270,10 @@ class PretrainOptions(Options):
     def _check_shape_with_from(self) -> None:
         given = [external_name(name) for name in SHAPE_OPTIONS if getattr(self, name) is not None]
         if self.from_ is not None and given:
+            flags = ", ".join(f"--{name}" for name in given)
             raise ValueError(
-                f"found {', '.join(f'--{name}' for name in given)} with --from, which keeps the shape and weights of "
-                "its MODEL; --layers N keeps N of its layers"
+                f"found {flags} with --from, which keeps the shape of its MODEL. Try: leave out {flags}; --layers N "
+                "keeps N of its layers"
             )
 
     def _check_teacher(self) -> None:
@@ -280,7 +281,9 @@ class PretrainOptions(Options):
             if self.teacher is None and getattr(self, name) is not None:
                 raise ValueError(f"--{external_name(name)} needs --teacher, which is missing")
         if self.teacher is not None and self.objective == "nsp":
-            raise ValueError("--teacher predicts masked tokens, and --objective nsp masks none")
+            raise ValueError(
+                "--teacher predicts masked tokens, and --objective nsp masks none. Try: --objective mlm+nsp"
+            )
 
     def _check_phases(self) -> None:
         if self.short_phase is not None and not 8 <= self.short_phase[0] < self.sequence_length:

@@ -13,7 +13,9 @@ from bertsmith.config.shared_options import OVERWRITE, WORKERS
 class QuickstartOptions(Options):
     """Train and use a BERT on the documentation that is already on this machine."""
 
-    minutes: float = Field(3.0, gt=0, description="pre-train for N minutes; preparation and fine-tuning come on top")
+    minutes: float = Field(
+        3.0, gt=0, description="pre-train for N minutes; preparation and fine-tuning take extra time"
+    )
     out: Path = Field(Path("runs/quickstart"), description="folder to write everything to: STORE, RUNs and report.html")
     workers: int | None = Field(None, gt=0, description=WORKERS)
     seed: int = Field(

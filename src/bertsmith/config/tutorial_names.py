@@ -25,7 +25,7 @@ _REPLIES: tuple[tuple[str, str | None, str | None], ...] = (
         "use --size, or --layers, --hidden-size and --attention-heads",
     ),
     ("tokenizer_name", "the tokenizer comes from --model", "the tokenizer comes from the STORE"),
-    ("use_fast_tokenizer", "tokenizers are always fast ones", "tokenizers are always fast ones"),
+    ("use_fast_tokenizer", "tokenizers are always fast", "tokenizers are always fast"),
     ("trust_remote_code", "code that comes with a MODEL is never run", "code that comes with a MODEL is never run"),
     ("output_dir", "use --out", "use --out"),
     ("overwrite_output_dir", "use --overwrite", "use --overwrite"),
@@ -47,7 +47,7 @@ _REPLIES: tuple[tuple[str, str | None, str | None], ...] = (
     (
         "per_device_eval_batch_size per_gpu_eval_batch_size",
         "use --eval-batch-size",
-        "figures do not depend on a batch size",
+        "the batch size of an evaluation does not change the figures",
     ),
     (
         "gradient_accumulation_steps",

@@ -1,7 +1,7 @@
 """Blocks: the documents of the input files, regrouped into files of similar size.
 
-Input files come in every size and format. A block is a unit of work of about the same size for all of them. The task
-that cleans a block reads it once and removes it after writing its shard.
+Input files come in every size and format. A block is a unit of work: about the same amount of text, however large the
+files. The task that cleans a block reads it once and removes it after writing its shard.
 """
 
 from __future__ import annotations

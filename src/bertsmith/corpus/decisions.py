@@ -157,7 +157,7 @@ def decide_paragraphs(
 
 
 def decide_all(folder: Path, shards: int, side: int) -> None:
-    """Put all documents on one side, for a text to count words in or to evaluate on."""
+    """Put all documents in one part, TRAIN or HELD_OUT, for a text to count words in or to evaluate on."""
     for number in range(shards):
         paragraphs, lengths = read_arrays(shard_file(folder, number), "paragraphs", "lengths")
         decision = Decision(

@@ -44,7 +44,7 @@ def read_modules(corpus: Path, *, held_out: float, seed: int) -> Iterator[Module
             yield ModuleSentences(record["package"], is_held_out(record["id"], held_out, seed), sentences)
 
 
-def pair_to_judge(modules: Sequence[ModuleSentences], seed: int) -> tuple[str, str, str]:
+def pair_to_score(modules: Sequence[ModuleSentences], seed: int) -> tuple[str, str, str]:
     """Return a held-out sentence, the sentence after it, and a sentence of a different module."""
     pairs = [
         (number, a, b)

@@ -86,7 +86,7 @@ def estimate_preparation(plan: CorpusPlan, workers: int, out: Path) -> Preparati
     documents = documents[: plan.max_documents]
     text = sum(len(paragraph.encode("utf-8", "replace")) + 1 for item in documents for paragraph in item.paragraphs)
     if len(known) < len(plan.files):
-        log_info("the size of a source is unknown: the estimates are lower bounds, from its beginning")
+        log_info("the size of a source is unknown, so the estimates from its beginning are lower bounds")
     words = _process_sample(plan, documents)
     seconds = time.perf_counter() - started
     whole = sum(file.size or 0 for file in known)

@@ -8,10 +8,10 @@
       train/, held_out/        data-00000-of-00033.arrow and so on, dataset_info.json, state.json
 
 A row is a fragment of a document: its `document_id`, its `input_ids` (uint16 for up to 65,536 entries, else uint32),
-its `sentence_lengths`, and `first_sentence`, the index of its first sentence in the document (if the middle of a
-document is held out, the training part has two fragments of it). The store holds no derived data: pairs, masks, segment
-types and padding are created with each batch. That takes two bytes per token; a table with int64 ids, types and masks
-takes twenty-four.
+its `sentence_lengths`, and `first_sentence`, the index of its first sentence in the document. If the middle of a
+document is held out, the training part has two fragments of it. The store holds no derived data: pairs, masks, segment
+types and padding are created with each batch. A token takes two bytes; with int64 ids, types and masks it would take
+twenty-four.
 """
 
 from __future__ import annotations

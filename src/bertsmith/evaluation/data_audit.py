@@ -1,6 +1,6 @@
 """An audit of labelled data before training: label balance, repeats, contradictions, overlaps, lengths.
 
-Texts are compared exactly after normalising white space. The texts of a pair are compared together.
+Texts are compared exactly after normalizing white space. The texts of a pair are compared together.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def _warnings(head: AnyTask, report: DataReport) -> Iterator[str]:
             else ""
         )
         yield (
-            f"train: the label {name!r} is rare: {counts[rare]:,} against {counts[often]:,} of {most!r}, so a "
+            f"train: the label {name!r} is rare: {counts[rare]:,} compared with {counts[often]:,} of {most!r}, so a "
             f"model may never predict it{advice}"
         )
     for name, part in report.parts.items():

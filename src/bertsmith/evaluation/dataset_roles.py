@@ -21,7 +21,7 @@ ROLE_NOTES: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
     ),
     "test": ("This is the test file of the MODEL: it was used neither for training nor for selection.", "good"),
     "none": (
-        "This file was not used in the fine-tuning of the MODEL, judging by checksums (data sets: by name); individual "
+        "This file was not used in the fine-tuning of the MODEL, judging by checksums (datasets: by name); individual "
         "texts may still overlap.",
         "info",
     ),
@@ -34,7 +34,7 @@ ROLE_NOTES: dict[str, tuple[str, Literal["info", "warning", "good"]]] = {
 
 
 def dataset_role(model: str, name: str, sha256: str | None) -> str:
-    """Return the role of a file, a key of ROLE_NOTES. Data sets have no checksum and are compared by name."""
+    """Return the role of a file, a key of ROLE_NOTES. Datasets have no checksum and are compared by name."""
     folder = Path(model)
     run = folder.parent.parent if folder.parent.name == "seeds" else folder
     record = run_of_model(run)

@@ -99,7 +99,7 @@ def _provenance(options: EvaluateOptions, file: LabelledExamples, found: ScoredE
     sha256 = None if is_data_set(path) else sha256_of(path)
     facts: list[tuple[str, Cell]] = [
         ("file", file.name),
-        ("SHA-256", sha256 or "(a data set, not a file)"),
+        ("SHA-256", sha256 or "(a dataset, not a file)"),
         ("rows", len(file.examples)),
         ("model", options.model),
         ("maximum tokens per row", found.max_length),

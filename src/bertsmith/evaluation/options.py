@@ -28,7 +28,7 @@ class HeadMeasureOptions(LabelledOptions):
     batch_size: int = Field(
         64,
         gt=0,
-        description="size of batches: N x --max-length tokens, padding included; for a language model N examples",
+        description="batch size: N x --max-length tokens, padding included; for a language model N examples",
     )
     precision: Precision = "fp32"
 
@@ -51,19 +51,19 @@ class EvaluateOptions(HeadMeasureOptions):
     )
     predictions: Path | None = Field(
         None,
-        description="file to write a head's predictions to, for `score`: JSON lines, CoNLL columns, or JSON of id to "
+        description="write a head's predictions to this file, for `score`: JSON lines, CoNLL columns, or JSON of id to "
         "text",
     )
-    report: Path | None = Field(None, description=".html file to write charts and tables of the figures to")
-    slice: str | None = Field(None, description="column by whose values to split a head's main figure")
+    report: Path | None = Field(None, description="write charts and tables of the results to this .html file")
+    slice: str | None = Field(None, description="split the main metric of a head by the values of this column")
     details: bool = Field(
         False,
-        description="measure also: predictions by token frequency, word piece and position; next sentences by length "
-        "only; similarity of sentence vectors",
+        description="also measure predictions by token frequency, word piece and position; next sentences by length "
+        "only; and the similarity of sentence vectors",
     )
     pseudo_perplexity: bool = Field(
         False,
-        description="measure also the loss with each token masked on its own (one pass of the model per token)",
+        description="also measure the loss with only one token masked at a time (one model pass per token)",
     )
     max_sentences: int = Field(
         100, gt=0, description="measure N random sentences, the same every time (needs --pseudo-perplexity)"
@@ -86,6 +86,6 @@ class CompareOptions(HeadMeasureOptions):
         help_groups.BATCHES: ("batch_size", "max_length"),
     }
 
-    model_a: str = Field(description="MODEL to compare with: RUN, model folder or hub name")
-    model_b: str = Field(description="MODEL whose difference from MODEL_A to measure")
+    model_a: str = Field(description="first MODEL: RUN, model folder or hub name")
+    model_b: str = Field(description="second MODEL; differences are MODEL_B minus MODEL_A")
     data: str = Field(description="labelled file to compare on, or hf:NAME (its test split)")

@@ -32,7 +32,7 @@ class LabelledExamples:
     def read(
         cls, head: AnyTask, data: str, options: HeadMeasureOptions, *, reference: FileReference | None
     ) -> LabelledExamples:
-        """Read a file, or the test split of a data set, like the MODEL's training file (`reference`).
+        """Read a file, or the test split of a dataset, like the MODEL's training file (`reference`).
 
         Raises DataError with the location of the first mistake.
         """

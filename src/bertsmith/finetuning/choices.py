@@ -100,7 +100,7 @@ def _class_weights(options: FinetuneOptions, data: FinetuningData) -> tuple[floa
     if not data.head.supports_class_weights:
         raise OptionError(
             f"--class-weights {options.class_weights}: needs exactly one class per example, which {options.task} "
-            f"({data.head.problem_type or 'its labels'}) does not have. Leave the option out"
+            f"({data.head.problem_type or 'its labels'}) does not have. Try: leave the option out"
         )
     return balanced_class_weights(data.labels)
 

@@ -39,7 +39,7 @@ def claim(run: FinetuningRun, options: FinetuneOptions, data: FinetuningData) ->
     for then, found in zip(record.data.files, data.files, strict=True):
         if then.sha256 != found.sha256:
             raise OptionError(
-                f"--resume: {found.name} has changed since {options.out} was started. Give --overwrite or a different "
+                f"--resume: {found.name} has changed since {options.out} was started. Try: --overwrite or a different "
                 "--out"
             )
     if run.finished and record.seeds > options.seeds:
@@ -67,7 +67,7 @@ def check_same_options(out: Path, before: Mapping[str, Any], now: Mapping[str, A
         name = changed[0]
         raise OptionError(
             f"--resume: {out} was started with --{name.replace('_', '-')} {_written(before.get(name))}, found "
-            f"{_written(now[name])}. Give the same options, --overwrite, or a different --out"
+            f"{_written(now[name])}. Try: the same options, --overwrite, or a different --out"
         )
 
 

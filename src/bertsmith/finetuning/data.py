@@ -193,7 +193,7 @@ def _check_unlabelled_is_new(paths: Mapping[str, Path], checksums: Mapping[str, 
         reasons["train"] = "and the teacher already answers all of its texts"
     for part, why in reasons.items():
         if UNLABELLED in found and found.get(part) == found[UNLABELLED]:
-            raise OptionError(f"--unlabelled {paths[UNLABELLED]}: is the --{part} file, {why}. Give different texts")
+            raise OptionError(f"--unlabelled {paths[UNLABELLED]}: this is the --{part} file, {why}. Try: other texts")
 
 
 def _fixed_sample(examples: Sequence[Any], count: int) -> list[Any]:

@@ -46,7 +46,10 @@ def load_head(settings: HeadSettings) -> nn.Module:
     refuse_mismatches(name, [item for item in info["mismatched_keys"] if item[0].startswith(prefix)])
     missing = [key for key in info["missing_keys"] if key.startswith(prefix) and "pooler" not in key]
     if missing:
-        raise ModelError(f"{name}: {len(missing)} weights of the encoder are missing, for example {missing[0]}")
+        raise ModelError(
+            f"{name}: {len(missing)} weights of the encoder are missing, for example {missing[0]}; "
+            "the weights do not fit this config.json"
+        )
     if replaced_labels(load_config(name), settings) is not None:
         _reinitialize_head(model)
     layers = settings.trainable_parameters.layers

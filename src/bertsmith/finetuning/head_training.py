@@ -82,7 +82,9 @@ def train_head(
         )
         if options.patience is not None and best.without_gain >= options.patience and step < settings.steps:
             times = "evaluation" if options.patience == 1 else "evaluations"
-            log_info(f"update {step}: {options.patience} {times} without a better {settings.metric}, the training ends")
+            log_info(
+                f"update {step}: {options.patience} {times} without a better {settings.metric}, so the training ends"
+            )
             trainer.evaluation.stopped_early = True
         return {settings.metric: value}
 

@@ -76,8 +76,8 @@ def target_names(model: Any, targets: Sequence[str], *, frozen_layers: int = -1)
         targets = next((pair for pair in QUERY_AND_VALUE if set(pair) <= set(endings)), ())
         if not targets:
             raise OptionError(
-                f"--lora: the query and value projections of this MODEL ({model.config.model_type}) are unknown. Name "
-                f"layers with --lora-targets: {available}"
+                f"--lora: the query and value projections of this MODEL ({model.config.model_type}) are unknown. Try: "
+                f"--lora-targets NAME,NAME; {available}"
             )
     if tuple(targets) == (ALL_LINEAR,):
         chosen = linear
@@ -93,7 +93,7 @@ def target_names(model: Any, targets: Sequence[str], *, frozen_layers: int = -1)
     adapted = [name for name in chosen if depth_of(f"{name}.weight", count) > frozen_layers]
     if not adapted:
         raise OptionError(
-            f"--freeze-layers {frozen_layers}: all layers with adapters of --lora are frozen; freeze fewer"
+            f"--freeze-layers: found {frozen_layers}, which freezes all layers with adapters of --lora. Try: fewer"
         )
     return adapted
 

@@ -32,16 +32,16 @@ def describe_loss_trend(trend: LossTrend) -> str:
     """Return what the loss did, and what to try."""
     figures = f"{trend.start:.3g} to {trend.end:.3g}"
     if trend.falling:
-        return f"The training loss was still falling ({figures}): try more --epochs"
+        return f"The training loss was still falling ({figures}). Try: more --epochs"
     if trend.updates < 2:
-        return "One update is too few to see whether the training loss is falling: try more --epochs"
+        return "One update is too few to see whether the training loss is falling. Try: more --epochs"
     if trend.end < FALLING_RATIO * trend.start:
         return (
-            f"The training loss fell ({figures}) and then stopped falling: try more training examples, or a different "
+            f"The training loss fell ({figures}) and then stopped falling. Try: more training examples, or a different "
             "--model or --learning-rate"
         )
     change = "rose" if trend.end > trend.start / FALLING_RATIO else "hardly changed"
-    return f"The training loss {change} ({figures}): try a different --learning-rate, or more --epochs"
+    return f"The training loss {change} ({figures}). Try: a different --learning-rate, or more --epochs"
 
 
 def no_better_than_baseline(

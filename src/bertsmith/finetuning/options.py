@@ -42,12 +42,12 @@ class LabelledFilesOptions(LabelledOptions):
 
     task: str = Field(
         description=f"task to train: {', '.join(trainable_tasks())}; or the suite {', '.join(SUITES)}, which has "
-        "other options (`bertsmith finetune glue --help`)"
+        "different options (`bertsmith finetune glue --help`)"
     )
     model: str = Field(description="MODEL to start from: RUN, model folder or hub name")
     train: Path = Field(description="labelled file to train on, or hf:NAME[/CONFIG][:SPLIT]")
     dev: Path = Field(
-        description="labelled file, or hf:NAME (its validation split), to choose the best checkpoint and seed on"
+        description="labelled file, or hf:NAME (its validation split), that chooses the best checkpoint and seed"
     )
     test: Path | None = Field(
         None,
@@ -117,7 +117,8 @@ class HeadTrainingOptions(Options):
     epochs: float | None = Field(
         None,
         gt=0,
-        description="passes over the training data, may be fractional (default: 3; for small files more, at most 10)",
+        description="train for N passes over the training data; may be fractional (default: 3; for small files "
+        "more, at most 10)",
     )
     batch_size: int = Field(32, gt=0, description="examples per update")
     eval_batch_size: int = Field(

@@ -119,7 +119,7 @@ def _not_searched(word: str, name: str, fields: Mapping[str, FieldInfo]) -> str:
 def _values(name: str, written: object, field: FieldInfo) -> Values | None:
     if written is None:
         if not SEARCHABLE_OPTIONS[name].has_default_range:
-            raise ValueError(f"{name} has no default range. Give a range, {name}=LOW..HIGH, or values, {name}=V|V|V")
+            raise ValueError(f"{name} has no default range. Try: a range, {name}=LOW..HIGH, or values, {name}=V|V|V")
         return None
     if isinstance(written, str) and ".." in written:
         low, _, high = written.partition("..")

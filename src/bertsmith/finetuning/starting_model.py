@@ -40,8 +40,8 @@ def starting_model(options: HeadTrainingOptions, name: str, task: str) -> Starti
     """Load configuration and tokenizer of a MODEL. Raises OptionError or ModelError if the options do not fit it."""
     if processes.world_size() > 1:
         raise OptionError(
-            "finetune runs in one process. Start it without torchrun; to use several processes, give each a different "
-            "--seed and --out"
+            "finetune runs in one process. Try: leave out torchrun; to use several processes, start one command per "
+            "process, each with a different --seed and --out"
         )
     config = load_config(name)
     tokenizer = load_model_tokenizer(name)

@@ -128,7 +128,7 @@ class TaskTeacher:
             found = TeacherLogits.load(folder / FOLDER)
             assert found is not None
         else:
-            log_detail("the teacher's predictions are already there")
+            log_detail("using the teacher's saved predictions")
         return found
 
 
@@ -137,7 +137,9 @@ def distillation_of(options: FinetuneOptions, head: AnyTask) -> Distillation | N
     if options.teacher is None:
         return None
     if head.is_regression and options.distil_temperature is not None:
-        raise OptionError("--distil-temperature: a regression has no probabilities to soften. Leave the option out")
+        raise OptionError(
+            "--distil-temperature: a regression has no probabilities to soften. Try: leave the option out"
+        )
     weight = WEIGHT if options.distil_weight is None else options.distil_weight
     return Distillation(weight, options.distil_temperature or TEMPERATURE)
 

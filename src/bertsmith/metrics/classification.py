@@ -147,7 +147,7 @@ matthews = _of_classes(_matthews, is_signed=True)
 """Matthews' correlation for any number of classes (Gorodkin 2004); 0 if labels or predictions are constant."""
 
 pearson = _of_sums(_moments, correlation, is_signed=True)
-"""Pearson's correlation; 0 if labels or predictions are constant. Numbers are standardised first: the correlation does
+"""Pearson's correlation; 0 if labels or predictions are constant. Numbers are standardized first: the correlation does
 not depend on scale, and permutation tests exchange the answers of two models on one scale."""
 
 spearman = Metric(

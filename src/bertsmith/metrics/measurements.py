@@ -173,7 +173,7 @@ def ranks(values: Floats, times: Floats) -> Floats:
 
 
 def moments(a: Floats, b: Floats) -> Floats:
-    """Return the columns a, b, a², b², ab, 1, with a and b standardised: float64 of [examples, 6]."""
+    """Return the columns a, b, a², b², ab, 1, with a and b standardized: float64 of [examples, 6]."""
     a, b = _standardized(a), _standardized(b)
     return np.stack([a, b, a * a, b * b, a * b, np.ones(len(a))], axis=1)
 

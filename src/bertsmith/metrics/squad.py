@@ -2,7 +2,7 @@
 
 SQuAD 1.1 (Rajpurkar et al. 2016): each question has answers. SQuAD 2.0 (Rajpurkar, Jia and Liang 2018): empty text
 means "no answer", which is correct if a question has no answers. The versions also differ if a text is empty after
-normalisation ("The"): F1 is 0 in 1.1; in 2.0 it is 1 if both texts are empty.
+normalization ("The"): F1 is 0 in 1.1; in 2.0 it is 1 if both texts are empty.
 
 A question without a prediction is wrong and counts in the total, as in the script of 1.1; the script of 2.0 fails.
 """
@@ -54,7 +54,7 @@ class QuestionScores:
 
 
 def normalize(text: str) -> str:
-    """Normalise a text: lower case, no ASCII punctuation, no articles (a, an, the), single spaces; in this order.
+    """Normalize a text: lower case, no ASCII punctuation, no articles (a, an, the), single spaces; in this order.
 
     The first step is Unicode form NFC. The official scripts omit it, so for them "café" in NFC and NFD differ.
     """
@@ -63,7 +63,7 @@ def normalize(text: str) -> str:
 
 
 def word_f1(answer: str, prediction: str) -> float:
-    """Return the harmonic mean of precision and recall over the words of two normalised texts; 0 if they share none."""
+    """Return the harmonic mean of precision and recall over the words of two normalized texts; 0 if they share none."""
     predicted_words, answer_words = prediction.split(), answer.split()
     shared = sum((Counter(predicted_words) & Counter(answer_words)).values())
     return 2 * shared / (len(predicted_words) + len(answer_words)) if shared else 0.0

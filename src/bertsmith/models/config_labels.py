@@ -38,7 +38,7 @@ def read_config_labels(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     if count is not None and count != len(labels):
         raise ModelError(
             f"{name}: config.json has num_labels {count!r} and {len(labels)} labels in {source}, expected the same "
-            "number. Correct the one that does not fit the weights"
+            "number. Try: correct the one that does not fit the weights"
         )
     return {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}
 
@@ -72,14 +72,14 @@ def _numbered(name: str, key: str, pairs: Any) -> dict[int, str]:
         found = ", ".join(map(str, list(ordered)[:10])) + (", ..." if len(ordered) > 10 else "")
         raise ModelError(
             f"{name}: {key} in config.json numbers its {len(ordered)} labels {found}; expected 0 to "
-            f"{len(ordered) - 1}. Name every output of the model"
+            f"{len(ordered) - 1}. Try: name every output of the model"
         )
     first: dict[str, int] = {}
     for number, label in ordered.items():
         if label in first:
             raise ModelError(
                 f"{name}: {key} in config.json names outputs {first[label]} and {number} {label!r}; expected "
-                f"{len(ordered)} different labels. Rename one of them"
+                f"{len(ordered)} different labels. Try: rename one of them"
             )
         first[label] = number
     return ordered

@@ -34,7 +34,7 @@ def with_fewer_layers(model: Any, count: int) -> Any:
     if path is None:
         raise OptionError(
             f"--layers {count}: the layers of this MODEL ({model.config.model_type}) share their weights, so "
-            "no layer can be left out"
+            "no layer can be left out. Try: leave the option out"
         )
     kept = evenly_spaced(total, count)
     config = copy.deepcopy(model.config)

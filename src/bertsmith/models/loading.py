@@ -45,7 +45,7 @@ def check_model(name: str) -> str:
             raise ModelError(_unfinished(folder))
         if folder.parent.name == "seeds" and (folder / "result.json").is_file():
             raise ModelError(
-                f"{name}: found no model, because a finished RUN keeps only the model of its best seed. Use "
+                f"{name}: found no model, because a finished RUN keeps only the model of its best seed. Try: "
                 f"{folder.parent.parent}"
             )
         raise ModelError(f"{name}: found no config.json, expected the folder of a model")

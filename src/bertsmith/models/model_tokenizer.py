@@ -39,7 +39,7 @@ def load_model_tokenizer(name: str) -> PreTrainedTokenizerBase:
         ids = "" if entries == needed else f", with ids up to {needed - 1:,}"
         raise ModelError(
             f"{name}: found {entries:,} entries in the tokenizer{ids}, expected at most {rows:,}, the rows of the "
-            "embeddings (vocab_size in config.json). Use the tokenizer that the model was trained with, or add rows "
+            "embeddings (vocab_size in config.json). Try: the tokenizer that the model was trained with, or add rows "
             "with transformers (resize_token_embeddings) and train them"
         )
     if isinstance(padding, int) and padding != tokenizer.pad_token_id:

@@ -55,8 +55,8 @@ def bert_shape(
     if attention_heads is None:
         if hidden % HEAD_SIZE:
             raise OptionError(
-                f"--hidden-size: found {hidden}, expected a multiple of {HEAD_SIZE}, the default size of a head. For "
-                "other sizes give --attention-heads, a divisor of the hidden size"
+                f"--hidden-size: found {hidden}, expected a multiple of {HEAD_SIZE}, the default size of a head. Try: "
+                "for other sizes, also give --attention-heads, a divisor of the hidden size"
             )
         attention_heads = hidden // HEAD_SIZE
     if hidden % attention_heads:

@@ -1,9 +1,9 @@
 """An audit of the pairs of next sentence prediction: which accuracy is possible without reading the text.
 
 A model can be right about pairs for the wrong reasons. Random pairs have different lengths than true ones (a document
-ends, a chunk is one sentence), and mostly a different topic (google-research/bert and T#1468 on accuracies that look
-solved). So reports compare the accuracy of a model with two baselines: the share of the more frequent label, and a
-guess from segment lengths.
+ends, a chunk is one sentence), and mostly a different topic (reports of suspiciously high accuracy:
+google-research/bert, issue 1468 of transformers). So reports compare the accuracy of a model with two baselines: the
+share of the more frequent label, and a guess from segment lengths.
 
 The guess is a table made from training pairs: the more frequent label for each bin of (length of A, length of B,
 whether the pair fills the example). It sees no token. It is not an upper bound: a finer guess may be slightly better.

@@ -83,7 +83,7 @@ class EpochPlan:
             if not len(plan):
                 raise DataError(
                     f"{self.part.folder}: found {self.part.num_tokens} tokens, too few for one example of "
-                    f"{self.objective} in epoch {epoch}. Prepare a STORE from more text"
+                    f"{self.objective} in epoch {epoch}. Try: a STORE of more text"
                 )
             self._plan = plan
             self._order = random.generator("order", self.seed, epoch).permutation(len(plan))

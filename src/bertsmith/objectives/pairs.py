@@ -60,7 +60,7 @@ class PairPlan:
     same_document: int = 0
     """Random pairs whose B comes from the document of A."""
     left_out: int = 0
-    """Tokens in neither segment of their chunk: cut off, or in a chunk without a second sentence to swap."""
+    """Tokens in neither segment of their chunk: cut off, or in a chunk of one sentence, which cannot be swapped."""
 
     def __len__(self) -> int:
         return len(self.a_start)
@@ -206,7 +206,7 @@ class _Planner:
         if self.num_documents == 1 and not choices.all():
             raise DataError(
                 f"found one document of {len(self.positions)} sentences, expected more: a random next sentence must be "
-                f"at least {FAR_SENTENCES} away from its pair. Add text, or give --objective mlm"
+                f"at least {FAR_SENTENCES} away from its pair. Try: more text, or --objective mlm"
             )
         begins, ends = np.zeros_like(starts), np.zeros_like(starts)
         far, none = np.flatnonzero(choices), np.flatnonzero(choices == 0)

@@ -67,11 +67,11 @@ def warnings_of(components: Components, after: LanguageModelFigures, updates: Up
         half = max(1, teacher.model.config.num_hidden_layers // 2)
         origin = f"--from {options.teacher} --layers {half} --teacher {options.teacher}"
         return [
-            f"{found}Try to start with layers of the teacher:\n"
+            f"{found}Try: start from layers of the teacher:\n"
             f"  {runnable('bertsmith pretrain')} {options.store} --out {options.out}-continued {origin}{minutes}"
         ]
     return [
-        f"{found}Try to continue a larger MODEL (a RUN on more text, or a BERT such as bert-base-uncased):\n"
+        f"{found}Try: continue from a larger MODEL (a RUN on more text, or a BERT such as bert-base-uncased):\n"
         f"  {runnable('bertsmith prepare')} SOURCE --out STORE --tokenizer MODEL\n"
         f"  {runnable('bertsmith pretrain')} STORE --out {options.out}-continued --from MODEL{minutes}"
     ]

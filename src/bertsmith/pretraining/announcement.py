@@ -43,7 +43,9 @@ def _log_details(components: Components) -> None:
     config, plan = components.setup.model.config, components.batches.plan
     log_detail(f"attention heads: {config.num_attention_heads}, vocabulary: {config.vocab_size:,} entries")
     if plan.first.forced:
-        log_detail(f"random next sentences for lack of a true one: {plan.first.forced:,} of {plan.size:,} examples")
+        log_detail(
+            f"examples whose A has no next sentence, so B is random: {plan.first.forced:,} of {plan.size:,} examples"
+        )
     if plan.first.left_out:
         share = plan.first.left_out / max(components.store.manifest.parts.train.tokens, 1)
         log_detail(f"tokens that do not fit into examples and are not used in this pass: {share:.1%}")

@@ -199,14 +199,14 @@ def _check_sharding(options: PretrainOptions) -> None:
     """Raise OptionError if FSDP is requested and would have no effect."""
     if options.fsdp and processes.world_size() == 1:
         raise OptionError(
-            "--fsdp divides a model over several processes, found 1. Try: torchrun --nproc-per-node 2 -m bertsmith "
-            "pretrain ... --fsdp"
+            "--fsdp: found one process, expected several to shard the model over. Try: torchrun --nproc-per-node 2 "
+            "-m bertsmith pretrain ... --fsdp"
         )
     if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() in ("1", "true"):
         # On a CPU accelerate would silently train with DDP.
         raise OptionError(
-            "ACCELERATE_USE_FSDP is set, but accelerate's own FSDP has no effect here. Turn it off in accelerate's "
-            "configuration and give --fsdp"
+            "ACCELERATE_USE_FSDP is set, but accelerate's own FSDP has no effect here. Try: turn it off in "
+            "accelerate's configuration, and give --fsdp"
         )
 
 
@@ -216,7 +216,7 @@ def _store(options: PretrainOptions, started: PretrainingRecord | None) -> Token
     if started is not None and store.checksum() != started.data.checksum:
         raise OptionError(
             f"{options.store}: the text differs from that of the STORE {started.data.store}, with which "
-            f"{options.out} was started. Give that STORE, or a different --out to start a new run"
+            f"{options.out} was started. Try: that STORE, or a different --out to start a new run"
         )
     return store
 

@@ -52,8 +52,8 @@ def read_general_text(
             part = held_out_text(source, _reading_options(source), tokenizer, temporary_folder=Path(folder))
         if part.num_tokens < MIN_TOKENS:
             warn(
-                f"--general-text: {source} has only {part.num_tokens:,} tokens. With fewer than {MIN_TOKENS:,} the "
-                "loss is mostly chance: give more text"
+                f"--general-text {source}: found {part.num_tokens:,} tokens, expected at least {MIN_TOKENS:,}: with "
+                "fewer, the loss is mostly chance. Try: more text"
             )
         frozen = fixed_evaluation_text(
             part,
@@ -69,7 +69,7 @@ def read_general_text(
     recorded = started.general_text if started is not None else None
     if recorded is not None and recorded.checksum != text.record().checksum:
         raise OptionError(
-            f"--general-text {source}: the text has changed since {options.out} was started. Restore it, or give a "
+            f"--general-text {source}: the text has changed since {options.out} was started. Try: restore it, or a "
             "different --out to start a new run"
         )
     return text

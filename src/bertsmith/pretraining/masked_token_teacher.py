@@ -67,7 +67,7 @@ class MaskedTokenTeacher:
         """Return the memory that the teacher adds to a step with this many masked positions.
 
         It is 8 matrices of [masked, entries] in float32: both distributions, their divergence and its gradient.
-        Measured were 9.4 at the peak, of which the student needs 1.4 without a teacher.
+        We measured 9.4 at the peak; the student needs 1.4 of them without a teacher, too.
         """
         return int(8 * 4 * predicted * self.entries)
 
@@ -108,20 +108,20 @@ def load_teacher(
         return None, []
     if started is not None and started.teacher != weights_checksum(name):
         raise OptionError(
-            f"--teacher {name}: its weights have changed since {options.out} was started. Restore them, or give a "
+            f"--teacher {name}: its weights have changed since {options.out} was started. Try: restore them, or a "
             "different --out to start a new run"
         )
     loaded = load_bert(name, attn_implementation=platform.attention.value)
     faults, store = [], str(options.store)
     if load_model_tokenizer(name).get_vocab() != tokenizer.get_vocab():
         faults.append(
-            f"its tokenizer differs from that of {store}, but a student needs the teacher's vocabulary. Prepare the "
-            f"text with it: bertsmith prepare SOURCE --out STORE --tokenizer {name}"
+            f"its tokenizer differs from that of {store}, but a student needs the teacher's vocabulary. Try: "
+            f"bertsmith prepare SOURCE --out STORE --tokenizer {name}"
         )
         store = "STORE"
     if not loaded.has_mlm_head:
         faults.append(
-            "it has no trained head for masked language modelling, so it cannot predict masked tokens. Train one: "
+            "it has no trained head for masked language modelling, so it cannot predict masked tokens. Try: "
             f"bertsmith pretrain {store} --out TEACHER --from {name} --objective mlm"
         )
     if faults:
@@ -130,13 +130,13 @@ def load_teacher(
     if loaded.model.config.vocab_size < entries:
         raise ModelError(
             f"--teacher {name}: found {loaded.model.config.vocab_size:,} rows of embeddings, expected at least one per "
-            f"entry of its tokenizer ({entries:,}). Save it again with the config.json of its weights"
+            f"entry of its tokenizer ({entries:,}). Try: save it again with the config.json of its weights"
         )
     if "mlm" in loaded.doubts:
         warn(f"--teacher {name}: {loaded.doubts['mlm']}")
     positions = loaded.model.config.max_position_embeddings
     if options.sequence_length > positions:
-        raise OptionError(f"--teacher {name} has {positions} positions: give --sequence-length {positions} or less")
+        raise OptionError(f"--teacher {name}: it has {positions} positions. Try: --sequence-length {positions} or less")
     weight = WEIGHT if options.distil_weight is None else options.distil_weight
     temperature = options.distil_temperature or TEMPERATURE
     precision, device = platform.precision.value, platform.device.value

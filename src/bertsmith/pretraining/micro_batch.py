@@ -61,7 +61,7 @@ def choose_micro_batch(
     if memory.total > free:
         if fitting is None:
             advice = (
-                f"Even a single example needs {format_bytes(forecast(1).total)}. Try a smaller --size, a shorter "
+                f"Even a single example needs {format_bytes(forecast(1).total)}. Try: a smaller --size, a shorter "
                 "--sequence-length or --gradient-checkpointing"
             )
         else:
@@ -89,7 +89,7 @@ def _halve_until_fitting(size: int, trial: Trial) -> int:
             return size
         if size == 1:
             raise ResourceError(
-                "a single example does not fit into memory. Try a smaller --size, a shorter --sequence-length or "
+                "a single example does not fit into memory. Try: a smaller --size, a shorter --sequence-length or "
                 "--gradient-checkpointing"
             ) from None
         size = math.ceil(size / 2)

@@ -24,13 +24,13 @@ MAY_CHANGE_ON_RESUME = {
 """Options that can change when a run is resumed, because they do not change its updates."""
 
 NOT_STORED = {"overwrite", "resume", "dry_run"}
-"""Options of one call of `pretrain`, which are no settings of the run."""
+"""Options of one call of `pretrain`, not settings of the run."""
 
 
 def resumed_options(options: PretrainOptions, started: PretrainingRecord) -> PretrainOptions:
     """Return the options of a resumed run: those it was started with, changed by the options given now.
 
-    Raises OptionError if an option differs that must not change.
+    Raises OptionError if an option that must not change differs.
     """
     given = options.model_fields_set
     stored = PretrainOptions.of_record(started.options)
@@ -39,8 +39,8 @@ def resumed_options(options: PretrainOptions, started: PretrainingRecord) -> Pre
         if now != before:
             words = "without it" if before is None else f"with {before!r}"
             raise OptionError(
-                f"--{external_name(name)}: {options.out} was started {words}, found {now!r}. Leave the option out to "
-                "resume, or give a different --out to start a new run"
+                f"--{external_name(name)}: {options.out} was started {words}, found {now!r}. Try: leave the option out "
+                "to resume, or a different --out to start a new run"
             )
     changed = {name: getattr(options, name) for name in given & MAY_CHANGE_ON_RESUME}
     dropped = set(NOT_STORED)
@@ -72,7 +72,7 @@ def checkpoint_to_resume(options: PretrainOptions, folder: RecordedRun[Pretraini
         command = ["bertsmith", "pretrain", str(options.store), "--out", new, "--from", str(options.out)]
         raise OutputError(
             f"--resume: {options.out} is finished and its checkpoints have been removed, so it cannot be extended. "
-            f"Continue training in a new run:\n  {runnable(shlex.join(command))}"
+            f"Try: continue in a new run:\n  {runnable(shlex.join(command))}"
         )
     if checkpoint is not None:
         _check_shape(checkpoint, folder.record.model)
@@ -85,8 +85,8 @@ def _check_shape(checkpoint: Path, expected: ModelSize) -> None:
         if value != getattr(expected, name):
             raise ModelError(
                 f"{checkpoint}: found {name.replace('_', ' ')} {value:,}, expected {getattr(expected, name):,}; the "
-                "checkpoint belongs to a different run. Remove it to resume from the previous one, or start again with "
-                "--overwrite"
+                "checkpoint belongs to a different run. Try: remove it to resume from the previous one, or start "
+                "again with --overwrite"
             )
 
 

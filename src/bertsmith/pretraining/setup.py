@@ -43,7 +43,7 @@ class ModelSetup:
     untrained_heads: tuple[Head, ...] = ()
     """Heads that neither an earlier training nor this run has trained."""
     notes: list[str] = field(default_factory=list)
-    """Sentences for the user about heads of the MODEL that are left out, and heads that start untrained."""
+    """Notes for the user: heads of the MODEL that are left out, and heads that start untrained."""
 
 
 def make_model(
@@ -84,7 +84,7 @@ def make_model(
     if options.dropout is not None:
         setup.dropout = options.dropout
     elif options.overfit_one_batch:
-        setup.choices.append(AutomaticChoice("dropout", "0", "the model is to memorise one batch"))
+        setup.choices.append(AutomaticChoice("dropout", "0", "so that the model can memorise one batch"))
     elif options.from_ is None:
         reason = "from scratch; for many passes over a small text try --dropout 0.1"
         setup.choices.append(AutomaticChoice("dropout", "0", reason))
@@ -136,8 +136,7 @@ def _continued(
         without = " without the new words" if extension is not None else ""
         raise ModelError(
             f"{options.from_}: its embeddings have {rows:,} rows, but the tokenizer of {options.store} has {needed:,} "
-            f"entries{without}. Prepare the text with the model's tokenizer: "
-            f"bertsmith prepare SOURCE --out STORE --tokenizer {options.from_}"
+            f"entries{without}. Try: bertsmith prepare SOURCE --out STORE --tokenizer {options.from_}"
         )
     fresh = []
     if not loaded.has_mlm_head and options.objective != "nsp":
@@ -161,7 +160,7 @@ def _continued(
 
 
 def _head_notes(name: str, loaded: LoadedBert, fresh: list[str]) -> list[str]:
-    """Return sentences about heads of a MODEL that are left out, other parts that are, and untrained heads."""
+    """Return notes about heads and other parts of a MODEL that are left out, and about untrained heads."""
     heads = [part for part in loaded.left_out if not part.startswith(("bert.", "cls."))]
     parts = [part for part in loaded.left_out if part not in heads]
     notes = []
@@ -199,8 +198,8 @@ def _check_rows(model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, n
         found = ", ".join(f"{part}: {number:,}" for part, number in rows.items())
         raise ModelError(
             f"{name or 'the model'}: its parts do not fit the vocabulary: found {found} entries, expected the same "
-            f"number everywhere, and at least the {needed:,} of the tokenizer. Save the model again with the "
-            "config.json of its weights"
+            f"number everywhere, and at least the {needed:,} of the tokenizer. Try: save the model again with "
+            "the config.json of its weights"
         )
 
 

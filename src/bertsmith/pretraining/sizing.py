@@ -57,7 +57,8 @@ def choose_size(
     names = list(SIZES)
     chosen = max(at for at, name in enumerate(names) if min(seen(name), useful) >= AHEAD_FROM[name])
     size, larger = names[chosen], names[min(chosen + 1, len(names) - 1)]
-    given = f"{budget.minutes:g} minutes" if budget.steps is None else f"{budget.steps:,} updates"
+    unit = "minute" if budget.minutes == 1 else "minutes"
+    given = f"{budget.minutes:g} {unit}" if budget.steps is None else f"{budget.steps:,} updates"
     reason = f"in {given} it sees about {_millions(seen(size))} tokens"
     if seen(size) > useful:
         reason += f", and {USEFUL_PASSES} passes over this text are {_millions(useful)}"

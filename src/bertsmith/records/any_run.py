@@ -19,7 +19,7 @@ def read_run(folder: Path) -> FinetuningRecord | PretrainingRecord:
     if not isinstance(record, (FinetuningRecord, PretrainingRecord)):
         found, kinds = f"found {record.kind!r}" if record.kind else "is missing", " or ".join(KINDS)
         raise InputError(
-            f"{folder / FILE}: `kind` {found}, expected {kinds}. Give a folder that bertsmith pretrain or bertsmith "
+            f"{folder / FILE}: `kind` {found}, expected {kinds}. Try: a folder that bertsmith pretrain or bertsmith "
             "finetune wrote"
         )
     return record

@@ -31,7 +31,7 @@ class Part(BaseModel):
 class Record(Part):
     """A JSON file."""
 
-    advice: ClassVar[str] = "Repeat the command that wrote the file with --overwrite, or with a different --out"
+    advice: ClassVar[str] = "Try: repeat the command that wrote the file, with --overwrite or a different --out"
     """What to do if the file is damaged."""
 
     version: int = 0

@@ -25,7 +25,7 @@ class DataFile(Part):
     drawn_from: int | None = None
     """Number of examples in the file, if only a random sample of them is used."""
     sha256: str | None = None
-    """None for a data set, which is compared by name."""
+    """None for a dataset, which is compared by name."""
 
 
 class LengthBin(Part):

@@ -138,7 +138,7 @@ class FileFacts(Part):
 class Manifest(Record):
     """manifest.json."""
 
-    advice = "Prepare the STORE again, with --overwrite"
+    advice = "Try: prepare the STORE again, with --overwrite"
 
     format: int | None = None
     options: StoreOptions = Field(default_factory=StoreOptions)

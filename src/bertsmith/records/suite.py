@@ -91,8 +91,7 @@ class SuiteRecord(Record):
     """suite.json."""
 
     advice: ClassVar[str] = (
-        "The RUNs next to it can still be used; to make the table again, repeat the command with --overwrite or a "
-        "different --out"
+        "The RUNs next to it can still be used. Try: repeat the command with --overwrite or a different --out"
     )
 
     kind: Literal["suite"] = "suite"

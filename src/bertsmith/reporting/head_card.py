@@ -192,14 +192,15 @@ def _training(record: FinetuningRecord) -> Iterator[str]:
         yield f"Trained parameters: {trained.value} ({escape_markdown(trained.reason)})."
     if options.get("teacher"):
         yield (
-            f"Distilled from {code(options['teacher'])} as well as trained on the labels: "
+            f"Trained on the labels and on the predictions of the teacher {code(options['teacher'])}: "
             f"{escape_markdown(choices['teacher'].reason)}."
         )
     if "class weights" in choices:
         yield f"Class weights: {escape_markdown(choices['class weights'].value)}."
     rate, epochs = (options.get(name) or choices[name.replace("_", " ")].value for name in ("learning_rate", "epochs"))
     yield (
-        f"AdamW, learning rate {float(rate):g}, {float(epochs):g} epochs, {options['batch_size']} rows per update, "
+        f"AdamW, learning rate {float(rate):g}, {float(epochs):g} "
+        f"{'epoch' if float(epochs) == 1 else 'epochs'}, {options['batch_size']} rows per update, "
         f"weight decay {options['weight_decay']:g}, at most {_max_length(record)} tokens per row."
     )
     yield (
@@ -254,7 +255,8 @@ def _limits(record: FinetuningRecord, texts: TaskTexts) -> Iterator[str]:
     if len(record.seeds_with_figures) < 2:
         yield "One seed only: the variation between trainings was not measured."
     yield from _calibration_limits(record)
-    yield from (escape_markdown(warning) for warning in record.warnings)
+    reason = record.learnt_nothing  # already in the first limit
+    yield from (escape_markdown(line) for line in record.warnings if reason is None or not line.endswith(reason))
     yield "Nothing else was measured: no other domain or language, and no bias against groups of people."
 
 

@@ -64,9 +64,9 @@ def reliability_diagram(bins: Sequence[tuple[float, float, float, int]], *, titl
 def doubling_histogram(classes: Mapping[int, int], *, title: str, x_label: str, y_label: str = "count") -> str:
     """Return a histogram over ranges that double: class k holds the values 2^k to 2^(k+1) - 1, class 0 also 0.
 
-    All bars are equally wide, so that small and large values fit into one chart. The ticks are the first values of
-    the classes, if they fit; so are the shares above the bars. Classes below 0 or above 60 and negative counts are
-    left out.
+    All bars are equally wide, so that small and large values fit into one chart. Ticks are the first values of the
+    classes; ticks, and the shares above the bars, are left out if they do not fit. Classes
+    below 0 or above 60 and negative counts are left out.
     """
     kept = {k: count for k, count in sorted(classes.items()) if 0 <= k <= 60 and count >= 0}
     total = sum(kept.values())

@@ -123,7 +123,7 @@ class Page:
         """Add a sentence around its [MASK] with the first five predictions (token, probability), best first.
 
         The prediction that equals `truth` is marked. Below is the true word with `truth_note`, such as its rank and
-        probability; without a note it is only there if it is not among the five. `truth=None`: the true word is
+        probability; without a note, the word is shown only if it is not among the five. `truth=None`: the true word is
         unknown.
         """
         shown = predictions[:_SHOWN_PREDICTIONS]

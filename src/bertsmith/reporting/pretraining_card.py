@@ -165,7 +165,7 @@ def _data(record: PretrainingRecord, manifest: Manifest, manifest_sha256: str) -
     sums: list[tuple[Cell, ...]] = [
         ("manifest.json of the STORE, which has the checksums of its files", code(manifest_sha256)),
         ("tokenizer/tokenizer.json of the STORE", code(manifest.files["tokenizer/tokenizer.json"].sha256)),
-        ("all checksums of the training part together", code(record.data.checksum)),
+        ("combined checksum of the training part", code(record.data.checksum)),
     ]
     if (text := record.general_text) is not None:
         sums.append((f"token ids of the general text {code(text.source)}", code(text.checksum)))
@@ -182,10 +182,7 @@ def _data(record: PretrainingRecord, manifest: Manifest, manifest_sha256: str) -
 
 def _dropped(manifest: Manifest) -> str:
     dropped = manifest.result.dropped
-    return (
-        ", ".join(f"{count:,} documents ({escape_markdown(reason)})" for reason, count in dropped.items())
-        or "no document"
-    )
+    return ", ".join(f"{count:,} documents ({escape_markdown(reason)})" for reason, count in dropped.items()) or "none"
 
 
 def _training(record: PretrainingRecord) -> Iterator[str]:

@@ -39,7 +39,7 @@ def deterministic(*, known: bool) -> Iterator[None]:
                 torch.use_deterministic_algorithms(False)
                 warn(
                     "results may differ slightly if this run is repeated or resumed: CUDA was first used without "
-                    "CUBLAS_WORKSPACE_CONFIG=:4096:8. Set it, or import bertsmith, before anything runs on the GPU"
+                    "CUBLAS_WORKSPACE_CONFIG=:4096:8. Try: set it, or import bertsmith, before anything runs on the GPU"
                 )
         yield
     finally:

@@ -27,11 +27,11 @@ WIDTH = 80
 """Columns of everything that is printed for people; paths and commands may be longer."""
 FIRST_AFTER_SECONDS = 2.0
 PLAIN_EVERY_SECONDS, PLAIN_EVERY_SHARE, PLAIN_AT_LEAST_EVERY_SECONDS = 15.0, 0.05, 600.0
-"""In a log, progress is a line every 15 seconds; later one whenever the work has taken 5% longer, at most 10 minutes
-apart: 20 lines for 5 minutes, 70 for an hour, some 190 for a day."""
+"""In a log, progress is printed every 15 seconds, later whenever the elapsed time has grown by 5%, and at least every
+10 minutes: 20 lines for 5 minutes, 70 for an hour, some 190 for a day."""
 BAR, SHORT_BAR = 24, 8
 LABEL = 16
-"""The longest word that is not left alone on a line."""
+"""A first word shorter than this stays on the same line as the next word."""
 
 
 _printed_once: set[str] = set()

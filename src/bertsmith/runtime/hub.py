@@ -58,7 +58,7 @@ def _is_cached(name: str) -> bool:
 
 
 def check_hub_name(name: str) -> None:
-    """Raise ModelError if a name that is not a folder is not available from the hub either, as far as quickly known."""
+    """Raise ModelError if a name that is not a folder is not on the hub either, if a quick check can tell."""
     if not is_hub_name(name):
         raise ModelError(
             f"{name}: no such folder, expected a RUN, a model folder, or a hub name{similar_folders(name)}"
@@ -76,7 +76,7 @@ def check_hub_name(name: str) -> None:
 def missing_model_error(name: str, reason: str) -> ModelError:
     """Return the error for a name that is neither a folder nor a model of the hub."""
     return ModelError(
-        f"{name}: no such folder, and the hub gave no model of this name ({reason}){similar_folders(name)}"
+        f"{name}: no such folder, and no model of this name from the hub ({reason}){similar_folders(name)}"
     )
 
 

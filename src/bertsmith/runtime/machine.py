@@ -216,7 +216,7 @@ def choose_allocator(*, save_memory: bool = False) -> AutomaticChoice:
     return AutomaticChoice(
         "allocator",
         "keep",
-        "otherwise glibc maps large blocks again on every call, and page faults take longer than the arithmetic",
+        "if glibc maps large blocks again on every call, page faults take longer than the arithmetic",
     )
 
 

@@ -63,7 +63,7 @@ TASKS: dict[str, TaskEntry] = {
     for entry in (
         _built_in("fill-mask", "fill-mask", "predict the words for each [MASK]", trainable=False),
         _built_in("next-sentence", "next-sentence", "predict whether B is the sentence after A", trainable=False),
-        _built_in("embedding", "embed", "turn each text into per vector", trainable=False),
+        _built_in("embedding", "embed", "turn each text into a vector", trainable=False),
         _built_in(
             "sequence-classification",
             "classify",

@@ -45,11 +45,9 @@ class ScoreOptions(LabelledFileOptions):
     }
 
     task: str = Field(description=f"task of the predictions: {', '.join(trainable_tasks())}")
-    labels: Path = Field(
-        description="file of the correct labels or answers: SQuAD JSON, CoNLL columns, or labelled rows"
-    )
+    labels: Path = Field(description="file of correct labels or answers: SQuAD JSON, CoNLL columns, or labelled rows")
     predictions: Path = Field(
-        description="file of the predictions, UTF-8: JSON of id to text, CoNLL columns, or as written by "
+        description="file of predictions in UTF-8: JSON of id to text, CoNLL columns, or as written by "
         "`evaluate --predictions`"
     )
     scheme: Literal["BIO", "BIOES", "IOB1"] | None = Field(
@@ -66,7 +64,7 @@ class ScoreOptions(LabelledFileOptions):
     )
     no_answer_threshold: float | None = Field(
         None,
-        description="probability of no answer above which a question counts as unanswered (needs "
+        description="count a question as unanswered if its probability of no answer is higher (needs "
         "--no-answer-probabilities; default: 1)",
     )
 
@@ -81,7 +79,7 @@ class ScoreOptions(LabelledFileOptions):
         for name, field in type(self).model_fields.items():
             tasks = [task for task, options in used.items() if name in options]
             if tasks and self.task not in tasks and getattr(self, name) != field.default:
-                raise ValueError(f"--{external_name(name)} is for {' and '.join(tasks)}, found {self.task}")
+                raise ValueError(f"--{external_name(name)} is only for {' and '.join(tasks)}, found {self.task}")
         if self.no_answer_threshold is not None and self.no_answer_probabilities is None:
             raise ValueError("--no-answer-threshold needs --no-answer-probabilities FILE, which is missing")
         return self

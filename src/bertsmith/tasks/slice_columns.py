@@ -35,7 +35,7 @@ def column_values(head: type[AnyTask], path: Path, columns: Columns, *, name: st
     present = record_keys(records)
     if name not in present:
         raise OptionError(
-            f"--slice {name}: {path} has no column {name!r}; the columns there are {', '.join(map(repr, present))}"
+            f"--slice {name}: {path} has no column {name!r}; the columns are {', '.join(map(repr, present))}"
             f"{nearest(name, present)}"
         )
     repeated = records[0].values.get(name)

@@ -24,17 +24,17 @@ def check_texts(verb: str, texts: Sequence[object], what: str = "text") -> None:
             raise InputError(f"{where} contains {broken}, which is not a character. Try: remove it")
 
 
-def indices_with_tokens(tokenizer: Any, inputs: Sequence[Sequence[str]], noun: str, *, lacking: str) -> list[int]:
+def indices_with_tokens(tokenizer: Any, inputs: Sequence[Sequence[str]], noun: str, *, empty_answer: str) -> list[int]:
     """Return the indices of the inputs whose texts all have a token; warn about the number of other inputs.
 
-    `lacking` is what such inputs get as an answer.
+    `empty_answer` describes the answer to such an input.
     """
     found = iter(find_empty_encodings(tokenizer, [text for texts in inputs for text in texts]))
     empty = [sum(next(found) for _ in texts) > 0 for texts in inputs]
     count = sum(empty)
     if count:
         verbs = "is empty (no token) and gets" if count == 1 else "are empty (no token) and get"
-        warn(f"{count} of {counted(len(inputs), noun)} {verbs} {lacking}")
+        warn(f"{count} of {counted(len(inputs), noun)} {verbs} {empty_answer}")
     return [number for number, nothing in enumerate(empty) if not nothing]
 
 
@@ -43,7 +43,8 @@ def check_input_lengths(encoded: EncodedTexts, verb: str, max_length: int) -> No
     for ids, lost in zip(encoded.input_ids, encoded.truncated_tokens, strict=True):
         if lost:
             raise InputError(
-                f"{verb}: the text has {len(ids) + lost} tokens, the model takes {max_length}. Try: shorten it"
+                f"{verb}: found a text of {len(ids) + lost} tokens, expected at most {max_length}, the limit "
+                "of the model. Try: shorten it"
             )
 
 

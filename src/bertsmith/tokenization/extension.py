@@ -239,7 +239,7 @@ def extension_between(model_tokenizer: Any, model: str, *, tokenizer: Any, store
             name = next(name for name in names if settings.get(name) != our_settings.get(name))
             raise ModelError(
                 f"{model}: its tokenizer has the same entries as the tokenizer of {store}, but different settings "
-                f"({name} is {settings.get(name)!r}, in the STORE {our_settings.get(name)!r}). {_own(model)}"
+                f"({name}: {settings.get(name)!r} in the MODEL, {our_settings.get(name)!r} in the STORE). {_own(model)}"
             )
         return None
     record = extension_of(tokenizer, store)
@@ -248,9 +248,9 @@ def extension_between(model_tokenizer: Any, model: str, *, tokenizer: Any, store
         text = f"{differs}: {_difference(theirs, ours)}. {_own(model)}"
         if ours.items() >= theirs.items():
             text += (
-                f"\nNew words need the record that extend-tokenizer writes ({RECORD_FILE}), from which their vectors "
-                f"start. Try: bertsmith extend-tokenizer {model} SOURCE --add N --out DIR, then bertsmith prepare "
-                "SOURCE --out STORE --tokenizer DIR"
+                f"\nFor new words, use extend-tokenizer: it writes {RECORD_FILE}, from which pretrain initializes "
+                f"their vectors. Try: bertsmith extend-tokenizer {model} SOURCE --add N --out DIR, then bertsmith "
+                "prepare SOURCE --out STORE --tokenizer DIR"
             )
         raise ModelError(text)
     if record.base_tokenizer_sha256 != fingerprint(theirs, settings):

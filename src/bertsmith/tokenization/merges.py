@@ -34,9 +34,9 @@ class Segmentation:
     recounted when it comes up: if its count is still right, it is the next pair; otherwise it is queued again with its
     new count. Counts that are never needed are not updated.
 
-    Merges only remove occurrences because no two pairs make the same piece. The way in which the text between two piece
-    boundaries is split depends on nothing outside it (a visible boundary has always been one, and repeated pieces are
-    merged from the left), so the same text is always put together in the same way.
+    Merges only remove occurrences because no two pairs make the same piece. The text between two piece boundaries is
+    split independently of the text around it: a boundary that is left was always one, and repeated pieces are merged
+    from the left. So the same text is always merged in the same way.
     """
 
     def __init__(self, words: Mapping[str, int], alphabet_size: int, capacity: int) -> None:
@@ -80,7 +80,7 @@ class Segmentation:
         takes_part = np.fromiter((not text.startswith(CONTINUING) for text in words), bool, len(words))
         takes_part[word[symbol == 0]] = False
         usable = takes_part[word]
-        # 16 bits where they suffice: numpy sorts those by radix
+        # 16 bits if they suffice, because numpy sorts 16-bit integers by radix
         self.first: _Ints = np.zeros(len(self.weight), np.uint16 if size <= 1 << 16 else np.int32)
         self.first[cell[usable]] = symbol[usable]
         self.last = self.first.copy()

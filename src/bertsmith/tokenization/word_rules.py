@@ -23,7 +23,7 @@ TOO_LONG_SHARE = 0.001
 
 @dataclass(frozen=True)
 class WordRules:
-    """The rules of a tokenizer, and those of its choices that are worth reporting."""
+    """The rules of a tokenizer, and the choices among them that are worth reporting."""
 
     cased: bool
     strip_accents: bool | None

@@ -30,7 +30,7 @@ def check_finite(
     if not all(map(math.isfinite, (gradient_norm, *losses.values()))):
         raise DivergedError(
             f"update {step}: the loss is not finite ({dict(losses)}, gradient norm {gradient_norm}), "
-            f"in {name_examples()}. The last checkpoint is kept. Lower --learning-rate, or give --precision fp32."
+            f"in {name_examples()}. The last checkpoint is kept. Try: a lower --learning-rate, or --precision fp32"
         )
 
 

@@ -49,7 +49,7 @@ class PeriodicEvaluation:
         patience = self.settings.patience
         if patience is not None and self.best.without_gain >= patience:
             times = "evaluation" if patience == 1 else "evaluations"
-            log_info(f"update {step}: {patience} {times} without a lower held-out loss, the run ends here")
+            log_info(f"update {step}: {patience} {times} without a lower held-out loss, so the run ends here")
             self.stopped_early = True
 
     def resume(self, folder: RunFolder) -> None:

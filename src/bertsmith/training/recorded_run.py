@@ -46,7 +46,7 @@ class RecordedRun(RunFolder, Generic[RecordType]):
             self.record = self.kind.read(self.run_file)
             return self.record
         if is_occupied(self.path):
-            raise OutputError(f"--resume: {self.path} is not a RUN (it has no run.json). Give a RUN or a new folder")
+            raise OutputError(f"--resume: found no run.json in {self.path}, expected a RUN. Try: a RUN or a new folder")
         return None
 
     def create(self, record: RecordType) -> None:

@@ -55,9 +55,9 @@ def check_inputs_outside(out: Path, inputs: Mapping[str, str | Path | None]) -> 
             continue
         found = Path(name).resolve()
         if found == out.resolve():
-            raise OptionError(f"--out {out}: this is {what} itself. Give a different folder")
+            raise OptionError(f"--out {out}: this is {what} itself. Try: a different folder")
         if out.resolve() in found.parents:
-            raise OptionError(f"--out {out}: {what} {name} is inside this folder. Give a different folder")
+            raise OptionError(f"--out {out}: {what} {name} is inside this folder. Try: a different folder")
 
 
 class RunFolder:
@@ -98,8 +98,8 @@ class RunFolder:
             warn(f"skipping {checkpoint}: {damage}")
         if checkpoints:
             raise OutputError(
-                f"--resume: all checkpoints in {self.path / 'checkpoints'} are damaged. Remove that folder to start "
-                "this training again, or give --overwrite to start everything again"
+                f"--resume: all checkpoints in {self.path / 'checkpoints'} are damaged. Try: remove that folder to "
+                "start this training again, or --overwrite to start everything again"
             )
         return None
 

@@ -61,7 +61,7 @@ class Computation:
 
 @dataclass(frozen=True)
 class Evaluations:
-    """Evaluations during the run: of what, how often, and what follows from them."""
+    """Evaluations during the run: their data, their interval, and how they affect the run."""
 
     measure: Measure | None = None
     """The figures of a model on the held-out part."""

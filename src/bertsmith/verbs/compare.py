@@ -62,7 +62,7 @@ class Comparison(Result):
 
 @verb(CompareOptions)
 def compare(options: CompareOptions) -> Comparison:
-    """Compare the heads of two models on the same labelled file: is the difference real?
+    """Compare two fine-tuned models on the same labelled file: is the difference real?
 
     The models answer one after the other, so that only one of them is in memory.
     """
@@ -120,8 +120,8 @@ def _comparable(options: CompareOptions) -> tuple[str, list[AnyTask], FileRefere
     tasks = [task_of(config) for config in configs]
     if tasks == [None, None]:
         raise OptionError(
-            f"{models[0]} and {models[1]} have no head, expected two models with the head of a task. To compare "
-            f"language models, try on each: bertsmith evaluate MODEL {options.data}"
+            f"{models[0]} and {models[1]} are language models, expected fine-tuned models. To compare language "
+            f"models, try for each: bertsmith evaluate MODEL {options.data}"
         )
     for model, config, task in zip(models, configs, tasks, strict=True):
         if task is None:

@@ -1,4 +1,4 @@
-"""evaluate: measure a language model on a STORE or a text, or a head on a labelled file."""
+"""evaluate: measure a language model on a STORE or a text, or a fine-tuned model on a labelled file."""
 
 from __future__ import annotations
 
@@ -23,24 +23,26 @@ HEAD_OPTIONS = (
 
 @verb(EvaluateOptions)
 def evaluate(options: EvaluateOptions) -> LanguageModelResult | HeadFigures:
-    """Evaluate a language model on fixed masks, or a head on a labelled file.
+    """Evaluate a language model on fixed masks, or a fine-tuned model on a labelled file.
 
-    The MODEL decides: if it has the head of a task, the head is measured.
+    The MODEL decides: if it has the head of a task, it is evaluated on that task.
     """
     check_model(options.model)
     task = task_of(load_config(options.model))
     if task is not None:
         for name in given(options, LANGUAGE_MODEL_OPTIONS):
             raise OptionError(
-                f"--{name}: only for language models; {options.model} is a {task} model. Try: leave it out"
+                f"--{name}: only for language models; {options.model} is a {task} model. Try: leave the option out"
             )
         return evaluate_head(options, task)
     if options.predictions is not None:
         raise OptionError(
-            "--predictions: only for a head on a labelled file; found a language model. Try: leave it out"
+            f"--predictions: only for fine-tuned models; {options.model} is a language model. Try: leave the option out"
         )
     for name in given(options, HEAD_OPTIONS):
-        raise OptionError(f"--{name}: only for a head on a labelled file; {options.model} has none. Try: leave it out")
+        raise OptionError(
+            f"--{name}: only for fine-tuned models; {options.model} is a language model. Try: leave the option out"
+        )
     if not options.pseudo_perplexity and given(options, ("max_sentences",)):
         raise OptionError(
             "--max-sentences: found without --pseudo-perplexity, expected both. Try: add --pseudo-perplexity"

@@ -54,7 +54,7 @@ def finetune(options: FinetuneOptions) -> FinetuneResult:
 
 
 def train_seeds(options: FinetuneOptions) -> FinetuneResult:
-    """Do what `finetune` does but its last step: the models of all seeds stay in their folders."""
+    """Run `finetune` without its last step: the models of all seeds stay in their folders."""
     if options.search is not None:
         require_extra("search", f"--search {options.search}", "optuna")
     start = starting_model(options, options.model, options.task)
@@ -102,7 +102,7 @@ def _check_figures(options: FinetuneOptions, data: FinetuningData) -> None:
         outputs = "its labels" if data.head.labels else data.head.output_description
         raise OptionError(
             f"--calibrate: {options.task} ({data.head.problem_type or outputs}) has no class probabilities to "
-            "calibrate. Try: leave it out"
+            "calibrate. Try: leave the option out"
         )
 
 

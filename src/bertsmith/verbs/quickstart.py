@@ -22,7 +22,7 @@ from typing import Any
 
 from bertsmith.config.quickstart import QuickstartOptions
 from bertsmith.config.verb import verb
-from bertsmith.corpus.module_sentences import ModuleSentences, pair_to_judge, read_modules, write_labelled
+from bertsmith.corpus.module_sentences import ModuleSentences, pair_to_score, read_modules, write_labelled
 from bertsmith.corpus.python_documentation.corpus import write_corpus
 from bertsmith.corpus.python_documentation.example_texts import write_licences, write_package_texts
 from bertsmith.records.finetuning import FinetuningRecord
@@ -75,7 +75,7 @@ def quickstart(options: QuickstartOptions) -> QuickstartResult:
     run = pretrain(store.store, out=out / "model", size="mini", minutes=options.minutes, seed=options.seed)
     log_info("4/5  Try next-sentence prediction")
     modules = list(read_modules(corpus, held_out=HELD_OUT, seed=options.seed))
-    next_sentence = _example_answers(out / "model", pair_to_judge(modules, options.seed))
+    next_sentence = _example_answers(out / "model", pair_to_score(modules, options.seed))
     log_info("5/5  Fine-tune a classifier: which package is a sentence from?")
     head = _classify(out, modules, options.seed)
     result = QuickstartResult(

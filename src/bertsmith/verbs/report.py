@@ -42,7 +42,7 @@ class ReportResult(Result):
 
 @verb(ReportOptions)
 def report(options: ReportOptions) -> ReportResult:
-    """Write report.html of a STORE or a RUN, from the present content of the folder.
+    """Write report.html of a STORE or a RUN, from the current content of the folder.
 
     With `watch` the report is written again whenever a RUN has new figures, until the run is finished or interrupted.
     Control-C ends only the watching: the page stays as it is, and Interrupted is raised.
@@ -57,7 +57,7 @@ def report(options: ReportOptions) -> ReportResult:
         return ReportResult(_watch(options.folder))
     except KeyboardInterrupt:
         raise Interrupted(
-            f"No longer watching; the run itself continues. {write_report(options.folder)} will not change any more."
+            f"Stopped watching. The run continues, but {write_report(options.folder)} is no longer updated."
         ) from None
 
 
@@ -118,8 +118,8 @@ def write_report(folder: Path, title: str | None = None) -> Path:
 
 def _nothing_to_report(folder: Path) -> InputError:
     return InputError(
-        f"{folder}: nothing to report: expected a STORE (manifest.json), a RUN (run.json) or the results of a suite "
-        f"({SUITE_RECORD})"
+        f"{folder}: found nothing to report, expected a STORE (manifest.json), a RUN (run.json) or the results of a "
+        f"suite ({SUITE_RECORD})"
     )
 
 

@@ -10,7 +10,7 @@ from bertsmith.tasks.scoring import Scores
 
 @verb(ScoreOptions)
 def score(options: ScoreOptions) -> Scores:
-    """Score predictions in a file by the official metrics of their task."""
+    """Score predictions in a file with the official metrics of their task."""
     scored: Scores = scoring_of(options.task).score(
         options.model_copy(update={"labels": with_split(options.labels, "test")})
     )

@@ -65,7 +65,9 @@ def test_a_byte_that_is_not_utf8_is_named_by_its_place(
     text, lines = tmp_path / f"a.txt{ending}", tmp_path / f"b.jsonl{ending}"
     content = mark + b"One.\nTw\xe9.\n"
     text.write_bytes(packed(content, ending))
-    with pytest.raises(DataError, match=rf"a.txt{ending}: byte {content.index(0xE9)} \(0xe9\) is not utf-8.*cp1252"):
+    with pytest.raises(
+        DataError, match=rf"a.txt{ending}: byte {content.index(0xE9)} \(0xe9\) is not utf-8.*windows-1252"
+    ):
         read(text)
     content = mark + b'{"text": "One."}\n{"text": "Tw\xe9."}\n'
     lines.write_bytes(packed(content, ending))

@@ -68,9 +68,9 @@ def test_a_configuration_of_a_folder(read: Read, folder: Path) -> None:
 def test_what_is_wrong_with_a_folder(read: Read, folder: Path) -> None:
     with pytest.raises(DataError, match=r"hf:data:dev: .*dev.*train"):
         read("hf:data:dev")
-    with pytest.raises(DataError, match=r"hf:data:train: no column 'tale'; the columns there are 'id', 'text', 'n'"):
+    with pytest.raises(DataError, match=r"hf:data:train: no column 'tale'; the columns are 'id', 'text', 'n'"):
         read("hf:data", text_column="tale")
-    with pytest.raises(DataError, match=r"hf:data:train: row 0: column 'n': found a number, expected a text"):
+    with pytest.raises(DataError, match=r"hf:data:train: row 0: column 'n': found a number, expected text"):
         read("hf:data", text_column="n")
     with pytest.raises(DataError, match=r"hf:\./none: neither an existing folder nor the name of a dataset on the hub"):
         read("hf:./none")

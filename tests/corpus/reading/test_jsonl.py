@@ -32,10 +32,10 @@ def test_an_id_that_no_file_could_hold_is_escaped(read: Read, tmp_path: Path) ->
         ("One plain line.", r"a.jsonl: line 2: not JSON \(.* at column 1\); the line begins with 'One plain line\.'"),
         ('{"text": "One', r"line 2: not JSON \(Unterminated string"),
         ('["text"]', r"line 2: found a list, expected an object such as"),
-        ('{"text": 5}', r"line 2: 'text': found a number, expected a text"),
-        ('{"text": ["a"]}', r"line 2: 'text': found a list, expected a text"),
-        ('{"story": "One."}', r"line 2: no key named text, .*; the keys there are 'story'"),
-        ('{"title": "T", "year": 1900}', r"line 2: no key named text, .*; the keys there are 'title', 'year'"),
+        ('{"text": 5}', r"line 2: 'text': found a number, expected text"),
+        ('{"text": ["a"]}', r"line 2: 'text': found a list, expected text"),
+        ('{"story": "One."}', r"line 2: no key named text, .*; the keys are 'story'"),
+        ('{"title": "T", "year": 1900}', r"line 2: no key named text, .*; the keys are 'title', 'year'"),
         ("{}", r"line 2: no key named"),
         ("[" * 200_000, r"line 2: this JSON cannot be read"),
         ('{"n": ' + "1" * 5_000 + "}", r"line 2: this JSON cannot be read"),
@@ -51,7 +51,7 @@ def test_what_is_wrong_with_a_line(read: Read, tmp_path: Path, line: str, messag
 def test_the_text_column(read: Read, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(to_json_lines({"text": "no", "story": "Yes."}))
     assert read(tmp_path, text_column="story")[0].paragraphs == ("Yes.",)
-    with pytest.raises(DataError, match=r"no key 'tale'; the keys there are 'text', 'story'.*--text-column"):
+    with pytest.raises(DataError, match=r"no key 'tale'; the keys are 'text', 'story'.*--text-column"):
         read(tmp_path, text_column="tale")
     (tmp_path / "a.jsonl").write_bytes(to_json_lines({"n": 1, "content": "Yes."}))
     assert read(tmp_path)[0].paragraphs == ("Yes.",)

@@ -44,7 +44,7 @@ def test_the_sample_of_the_original_code_is_three_documents_of_sentences(
     documents, notes = read_noting(shared_data / "golden" / "sample_text.txt")
     assert [len(document.paragraphs) for document in documents] == [3, 13, 15]
     assert all(document.lines_are_sentences for document in documents)
-    assert "blank lines between 3 documents" in notes.detected[0]
+    assert "3 documents between blank lines" in notes.detected[0]
 
 
 def test_meditations_is_one_document_of_a_paragraph_a_line(read_noting: ReadNoting, shared_data: Path) -> None:
@@ -244,8 +244,8 @@ def test_parts_one_after_another_are_the_document(
         (
             TWO_TALKS + "\nthree\nfour\n",
             [("One came in.", "He sat down."), ("Two went out.", "She ran."), ("three", "four")],
-            "4 lines with one sentence each, blank lines between 2 documents "
-            "(--documents file reads them as one document)",
+            "2 documents between blank lines, with one sentence per line "
+            "(4 lines; --documents file reads the file as one document)",
         ),
         ("a title\n" * 6 + "\nso it\ngoes\n", [("a title",) * 6 + ("so it", "goes")], "no blank lines: one document,"),
         ("one line\n\n" * 5 + "so it\ngoes\n", [("one line",) * 5 + ("so it goes",)], "one document of 5 paragraphs"),

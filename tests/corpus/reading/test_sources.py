@@ -246,5 +246,5 @@ def test_links_are_followed_and_a_link_to_nothing_is_named(tmp_path: Path) -> No
     (tmp_path / "elsewhere" / "back").symlink_to(source)  # a cycle
     assert [file.name for file in find_files((str(source),))] == ["a.txt", "linked/b.txt"]
     (source / "m.txt").symlink_to(tmp_path / "nothing.txt")
-    with pytest.raises(DataError, match=r"m\.txt: is a broken link to .*nothing\.txt"):
+    with pytest.raises(DataError, match=r"m\.txt: found a broken link to .*nothing\.txt"):
         find_files((str(source),))

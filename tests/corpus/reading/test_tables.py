@@ -115,7 +115,7 @@ def test_the_column_of_the_text(read: Read, tmp_path: Path, name: str) -> None:
     write(n=["1"], content=["Yes."])
     assert read(tmp_path)[0].paragraphs == ("Yes.",)
     assert read(tmp_path, text_column="n")[0].paragraphs == ("1",)
-    with pytest.raises(DataError, match=rf"{name}: no column 'tale'; the columns there are 'n', 'content'.*--text-col"):
+    with pytest.raises(DataError, match=rf"{name}: no column 'tale'; the columns are 'n', 'content'.*--text-col"):
         read(tmp_path, text_column="tale")
     write(story=["Yes."])
     assert read(tmp_path)[0].paragraphs == ("Yes.",)
@@ -123,7 +123,7 @@ def test_the_column_of_the_text(read: Read, tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match=rf"{name}: no column named text, .* are 'id'\."):
         read(tmp_path)
     write(story=["Yes."], n=["1"])
-    with pytest.raises(DataError, match=rf"{name}: no column named text, .*; the columns there are 'story', 'n'"):
+    with pytest.raises(DataError, match=rf"{name}: no column named text, .*; the columns are 'story', 'n'"):
         read(tmp_path)
 
 
@@ -131,7 +131,7 @@ def test_the_column_of_the_text(read: Read, tmp_path: Path, name: str) -> None:
     ("name", "content", "message"),
     [
         ("a.csv", b"text,n\nfine,1\ntoo,many,fields\n", r"a\.csv: line 3: found 3 fields, expected 2 \(text, n\)"),
-        ("a.csv", b'text,n\nfine,1\n"open,1\nmore,2\n', r"line 3: a quoted field without its closing quote"),
+        ("a.csv", b'text,n\nfine,1\n"open,1\nmore,2\n', r"line 3: found a quoted field without its closing quote"),
         ("a.csv", b'text,n\n"fine\n",1\n"wrong"ly,1\n', r"line 4: .*expected after"),
         ("a.csv", b"text,n\ncaf\xe9,1\n", r"a\.csv: line 2, byte 10 \(0xe9\) is not utf-8"),
         ("a.csv", b"\x00" * 10, r"a\.csv: byte 0 is NUL"),

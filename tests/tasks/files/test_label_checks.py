@@ -63,7 +63,7 @@ def test_many_whole_numbers_may_be_a_quantity() -> None:
 
 def test_several_labels_in_one() -> None:
     (said,) = label_warnings({"a|b": 1, "a": 2, "b": 1}, may_be_numbers=False)
-    assert "'a|b' is a class, and its parts are classes too. If a text may have several labels" in said
+    assert "'a|b' is a class, and its parts are classes too. Try: --problem-type multi_label_classification" in said
     assert not [*label_warnings({"a|b": 1, "a": 2}, may_be_numbers=False)]
     assert not [*label_warnings({"a": 1, "b": 2}, may_be_numbers=False, labels_per_text=2)]
     (said,) = label_warnings({"a/b": 1, "a": 2}, may_be_numbers=False, labels_per_text=1)
@@ -122,10 +122,10 @@ def test_one_class_in_two_spellings(a: str, b: str) -> None:
     assert find_similar_name(a, ["other", b]) == b
     row = Row("x", None, a, "dev.csv", "line 4")
     with pytest.raises(
-        DataError, match=r"^dev.csv: line 4: found the label .*; the model has .*Write both the same way"
+        DataError, match=r"^dev.csv: line 4: found the label .*; the model has .*Try: spell both the same way"
     ):
         encode_labels([row], ["other", b], "single_label_classification", "dev.csv")
-    with pytest.raises(DataError, match=r"; the model has .*Write both the same way"):
+    with pytest.raises(DataError, match=r"; the model has .*Try: spell both the same way"):
         encode_labels([Row("x", None, (a,), "dev.csv", "line 4")], ["other", b], MULTI_LABEL, "dev.csv")
 
 

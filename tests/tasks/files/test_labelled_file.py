@@ -167,7 +167,7 @@ def test_whatever_json_writes_is_read_again(
         ("f.csv", "text,label\na,1\nb\nc,2\n", r"line 3: found 1 fields, expected 2 \(text, label\)"),
         ("f.csv", 'text,label\n"two\nlines",1\nb,1,x\n', r"line 4: found 3 fields, expected 2"),
         ("f.tsv", "text\tlabel\na\t1\nb\t\tc\t1\n", r"line 3: found 4 fields, expected 2"),
-        ("f.csv", 'text,label\n"never closed,1\n', r"line 2: a quoted field without its closing quote"),
+        ("f.csv", 'text,label\n"never closed,1\n', r"line 2: found a quoted field without its closing quote"),
         ("f.csv", "text,label\nx,1\n  ,1\n", r"line 3: the text is empty"),
         ("f.csv", "", "the file is empty"),
         ("f.csv", "text,label\n", "no rows in this file"),
@@ -175,7 +175,7 @@ def test_whatever_json_writes_is_read_again(
         (
             "f.csv",
             "a,b\n1,2\n",
-            r"no column of the text with a usual name; the columns there are 'a', 'b'.*--text-column",
+            r"no column of the text with a usual name; the columns are 'a', 'b'.*--text-column",
         ),
         ("f.csv", "text,b\n1,2\n", r"no column of the label with a usual name; .*'text', 'b'.*--label-column"),
         ("f.jsonl", '{"text": "a", "label": 1}\n{"text": "b"\n', r"line 2: not JSON \(.* at column \d+\)"),
@@ -220,7 +220,7 @@ def test_a_column_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None
 
 
 def test_bytes_of_another_encoding(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"line 2, byte 14 \(0xe9\) is not utf-8; give --encoding, windows-1252 is"):
+    with pytest.raises(DataError, match=r"line 2, byte 14 \(0xe9\) is not utf-8. Try: --encoding \(windows-1252 is"):
         rows_of(tmp_path, "f.csv", "text,label\ncafé,1\n".encode("cp1252"))
 
 
@@ -232,15 +232,15 @@ def test_an_encoding_that_there_is_not(tmp_path: Path) -> None:
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         read_rows(tmp_path / "f.csv", Columns())
-    with pytest.raises(DataError, match="is a folder, expected a labelled file"):
+    with pytest.raises(DataError, match="found a folder, expected a labelled file"):
         read_rows(tmp_path, Columns())
 
 
 @pytest.mark.parametrize(
     ("name", "content", "hint"),
     [
-        ("f.jsonl", '{"review": "a", "lable": 1}\n', r"did you mean 'lable'\? Name it with --label-column\.$"),
-        ("f.csv", "review,lable\na,1\n", r"did you mean 'lable'\? Name it with --label-column, or give --no-header if"),
+        ("f.jsonl", '{"review": "a", "lable": 1}\n', r"did you mean 'lable'\? Try: --label-column$"),
+        ("f.csv", "review,lable\na,1\n", r"did you mean 'lable'\? Try: --label-column, or --no-header if"),
     ],
 )
 def test_only_a_table_can_lack_its_header(tmp_path: Path, name: str, content: str, hint: str) -> None:

@@ -66,7 +66,7 @@ def test_numbers_are_no_texts_even_if_an_option_names_them(tmp_path: Path, caplo
     caplog.set_level("INFO")
     assert pairs_of(rows_of(tmp_path, list(range(6)), "pair")) == [None] * 6
     assert caplog.messages[-1].endswith("column 'pair' is not read, because it has only numbers")
-    with pytest.raises(DataError, match=r"column 'pair': found a number, expected a text"):
+    with pytest.raises(DataError, match=r"column 'pair': found a number, expected text"):
         rows_of(tmp_path, list(range(6)), "pair", pair="pair")
 
 

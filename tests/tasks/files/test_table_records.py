@@ -122,7 +122,7 @@ def test_data_sets_have_the_split_of_their_part(tmp_path: Path, monkeypatch: pyt
     assert with_split(Path("train.csv"), "train") == Path("train.csv")
     with pytest.raises(DataError, match=r"hf:data:test: .*split 'test'"):
         read_rows(with_split(Path("hf:data"), "test"), Columns())
-    with pytest.raises(OptionError, match="--format csv: hf:data:train is a data set, not a file"):
+    with pytest.raises(OptionError, match="--format csv: hf:data:train is a dataset, not a file"):
         read_rows(Path("hf:data:train"), Columns(file_format="csv"))
 
 
@@ -154,7 +154,7 @@ def test_path_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_connection() -> None:
-    with pytest.raises(DataError, match=r"hf:no/such:train: .*Check the name and the connection, or use a local fold"):
+    with pytest.raises(DataError, match=r"hf:no/such:train: .*Try: check the name and the connection, or use a"):
         read_rows(with_split(Path("hf:no/such"), "train"), Columns())
 
 
@@ -225,7 +225,7 @@ def test_a_film_review_in_windows_1252(shared_data: Path, tmp_path: Path) -> Non
     lines = (shared_data / "classification" / "sentence-polarity" / "rt-polarity.neg").read_bytes().splitlines()
     file = tmp_path / "reviews.tsv"
     file.write_bytes(b"text\tlabel\n" + b"".join(line + b"\t0\n" for line in lines))
-    with pytest.raises(DataError, match=r"line \d+, byte \d+ \(0x..\) is not utf-8; give --encoding, windows-1252"):
+    with pytest.raises(DataError, match=r"line \d+, byte \d+ \(0x..\) is not utf-8. Try: --encoding \(windows-1252"):
         read_rows(file, Columns())
     for encoding in ("windows-1252", "latin-1"):
         rows = read_rows(file, Columns(encoding=encoding))

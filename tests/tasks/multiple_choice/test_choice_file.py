@@ -101,7 +101,7 @@ def test_mistakes_have_file_and_line(tmp_path: Path, content: str, message: str)
     ("record", "message"),
     [
         ({"choices": ["a", "b"], "label": 0}, "no column of the prompt"),
-        ({"prompt": "p", "choices": "a", "label": 0}, "line 1: 'choices': found a text, expected a list of choices"),
+        ({"prompt": "p", "choices": "a", "label": 0}, "line 1: 'choices': found text, expected a list of choices"),
         ({"prompt": "p", "choices": ["a", 1, None], "label": 0}, r"line 1: choice 2 \(from 0\): found null, expected"),
         ({"prompt": "p", "choices": ["a", "b"], "label": True}, "line 1: the label .*: found True, expected the index"),
         ({"prompt": "p", "choices": ["a", "b"], "label": 0.0}, "line 1: the label .*: found 0.0, expected the index"),
@@ -133,7 +133,7 @@ def test_later_records_may_have_more_choices(tmp_path: Path) -> None:
 
 def test_columns_that_are_not_there(tmp_path: Path) -> None:
     content = f"{HEADER}a,b,c,d,0\n"
-    with pytest.raises(DataError, match=r"no column 'x'; the columns there are 'prompt', .*--choice-columns"):
+    with pytest.raises(DataError, match=r"no column 'x'; the columns are 'prompt', .*--choice-columns"):
         questions_of(tmp_path, "f.csv", content, choices=("choice0", "x"))
     with pytest.raises(OptionError, match="--pair-column is not for multiple-choice"):
         questions_of(tmp_path, "f.csv", content, pair="choice0")
@@ -146,7 +146,7 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
     [
         ("", "the file is empty"),
         ('{"prompt": "a"}\n', "line 1: 'choices': found nothing, expected a list of texts"),
-        ('{"prompt": " ", "choices": ["a", "b"]}\n', "line 1: 'prompt': found an empty text"),
+        ('{"prompt": " ", "choices": ["a", "b"]}\n', "line 1: 'prompt': found empty text"),
         ('{"prompt": "a", "choices": ["a"]}\n', "line 1: found 1 choices, expected at least two"),
         ('{"prompt": "a", "choices": ["a", ""]}\n', r"line 1: choice 1 \(from 0\) is empty"),
         ("a question\n", "line 1: not JSON"),

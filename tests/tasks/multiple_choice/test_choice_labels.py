@@ -76,12 +76,12 @@ def test_rows_with_different_keys(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"label": ["A"], "text": WORDS}, "found 1 keys .'label'. for 4 choices"),
+        ({"label": ["A"], "text": WORDS}, "found 1 key in 'label' for 4 choices"),
         (
             {"label": ["A", "A", "B", "C"], "text": WORDS},
             "found the keys 'A', 'A', 'B', 'C', expected different, non-empty keys",
         ),
-        ({"label": "A", "text": WORDS}, "found a text keys"),
+        ({"label": "A", "text": WORDS}, "found text in 'label'"),
         ({"text": WORDS}, "'choices': found an object, expected a list of choices"),
     ],
 )
@@ -102,14 +102,14 @@ def test_columns_from_1_without_a_certain_label_are_refused(tmp_path: Path) -> N
 
 
 def test_columns_from_0_have_labels_from_0(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with pytest.raises(DataError, match=r"found '4', expected .* from 0 to 3; if the labels count from 1, give --lab"):
+    with pytest.raises(DataError, match=r"found '4', expected .* from 0 to 3. Try: --labels-from 1 if the lab"):
         numbered(tmp_path, [1, 4], start=0)
     assert numbered(tmp_path, [1, 4], start=0, labels_from=1) == [0, 3]
 
 
 def test_lists_without_a_certain_label_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert lists(tmp_path, [1, 2, 3]) == ([1, 2, 3], FROM_0)
-    assert "read as counted from 0. If they count from 1, give --labels-from 1" in caplog.text
+    assert "read as positions from 0. If they count from 1, give --labels-from 1" in caplog.text
 
 
 def test_labels_from_1_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

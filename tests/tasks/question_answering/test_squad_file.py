@@ -132,10 +132,10 @@ def test_the_first_answer_that_stands_in_the_context_is_learnt(tmp_path: Path) -
         ({"question": "Who?", "context": "", "answers": []}, "line 2.context: the text is empty"),
         (question({"text": "", "start": 0}), "line 2.answers[0].text: the text is empty; a question without an answer"),
         (question({"start": 0}), "line 2.answers[0].text: found nothing, expected text"),
-        (question({"text": "a", "start": "0"}), "line 2.answers[0]: found a text as the offset, expected a whole"),
+        (question({"text": "a", "start": "0"}), "line 2.answers[0]: found text as the offset, expected a whole"),
         (question({"text": "a", "start": True}), "line 2.answers[0]: found true or false as the offset"),
         (question({"text": "a", "start": 1.5}), "line 2.answers[0]: found a number as the offset"),
-        (question({"text": "a"}, "a"), "line 2.answers[1]: found a text, expected an object"),
+        (question({"text": "a"}, "a"), "line 2.answers[1]: found text, expected an object"),
         ({**question(), "answers": {"start": 4}}, "line 2.answers: found an object without 'text', expected a list"),
         (
             {**question(), "answers": {"text": ["a"], "answer_start": []}},

@@ -217,7 +217,7 @@ def test_labels_of_a_model_in_bilou_are_read_as_bioes() -> None:
 def test_a_number_that_is_no_label_shows_how_to_name_it() -> None:
     head = TokenClassification(["NN", "VB"])
     with pytest.raises(
-        DataError, match=r"found the tag '3', expected .*; if it is the number of a tag, .*--label-names FILE"
+        DataError, match=r"found the tag '3', expected .*\. If it is the number of a tag, .*--label-names FILE"
     ):
         head.targets([tagged("NN", "3")], "f")
 

@@ -164,7 +164,7 @@ def test_finetune_pair_column(bench: Bench) -> None:
 @effect(FinetuneOptions, "no_header")
 def test_finetune_no_header(bench: Bench) -> None:
     data = without_header(bench)
-    with pytest.raises(DataError, match="give --no-header if the first line is data"):
+    with pytest.raises(DataError, match="or --no-header if the first line is data"):
         bench.finetune(train=data, dev=data)
     assert bench.finetune(train=data, dev=data, no_header=True).num_examples == ROWS
 

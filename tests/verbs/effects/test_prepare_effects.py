@@ -40,7 +40,7 @@ def test_prepare_text_column(bench: Bench) -> None:
     source = bench.file("\n".join(map(json.dumps, rows)), ".jsonl")
     once, twice = bench.prepare(source), bench.prepare(source, text_column="other")
     assert twice.sentences == 2 * once.sentences
-    with pytest.raises(DataError, match="no key 'words'; the keys there are 'text', 'other'"):
+    with pytest.raises(DataError, match="no key 'words'; the keys are 'text', 'other'"):
         bench.prepare(source, text_column="words")
 
 

@@ -67,7 +67,7 @@ def test_score_columns(bench: Bench) -> None:
 @effect(ScoreOptions, "no_header")
 def test_score_no_header(bench: Bench) -> None:
     data, file = without_header(bench), predictions(bench)
-    with pytest.raises(DataError, match="give --no-header if the first line is data"):
+    with pytest.raises(DataError, match="or --no-header if the first line is data"):
         bench.score(TASK, data, file)
     assert bench.score(TASK, data, file, no_header=True)["accuracy"] == pytest.approx(0.75)
 
@@ -102,14 +102,14 @@ def test_score_encoding(bench: Bench) -> None:
     labelled, lines = bench.file("text,label\né,x\n".encode("latin-1"), ".csv"), '{"text": "é", "label": "x"}\n'
     tags, columns = bench.file("é B-X\n".encode("latin-1")), bench.file("é B-X\n")
     for task, gold, file in ((TASK, labelled, bench.file(lines)), ("token-classification", tags, columns)):
-        with pytest.raises(DataError, match="is not utf-8; give --encoding"):
+        with pytest.raises(DataError, match=r"is not utf-8\. Try: --encoding"):
             bench.score(task, gold, file)
         assert bench.score(task, gold, file, encoding="latin-1")["accuracy"] == 1
-        with pytest.raises(DataError, match="is not utf-8; predictions must be UTF-8; convert the file"):
+        with pytest.raises(DataError, match=r"is not utf-8\. Try: convert the predictions"):
             bench.score(task, gold, gold, encoding="latin-1", **({"label_column": "label"} if task == TASK else {}))
     questions = bench.file("question,context,answer\nwho?,é,é\n".encode("latin-1"), ".csv")
     answers = bench.file('{"1": "é"}')
-    with pytest.raises(DataError, match="is not utf-8; give --encoding"):
+    with pytest.raises(DataError, match=r"is not utf-8\. Try: --encoding"):
         bench.score("question-answering", questions, answers)
     assert bench.score("question-answering", questions, answers, encoding="latin-1")["exact_match"] == 100
 

@@ -47,7 +47,7 @@ def is_other_language(paragraphs: Sequence[str], language: str) -> bool:
     if not can_identify(language):
         raise ValueError(
             f"py3langid does not know the language {language!r}, so documents in other languages cannot be detected. "
-            "Try: switch the step off with no-language"
+            "Try: --clean no-language"
         )
     sample = _sample("\n".join(paragraphs))
     if sum(1 if letter < "\u2e80" else 4 for letter in sample if letter.isalpha()) < MIN_LETTERS:

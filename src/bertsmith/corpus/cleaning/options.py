@@ -43,7 +43,7 @@ class CleaningCounts:
     text."""
 
     def update(self, other: CleaningCounts) -> None:
-        """Add other counts to these."""
+        """Add the counts of `other`."""
         self.paragraphs_dropped.update(other.paragraphs_dropped)
         self.characters_dropped.update(other.characters_dropped)
         self.paragraphs_repaired.update(other.paragraphs_repaired)

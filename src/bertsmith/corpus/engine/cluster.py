@@ -79,7 +79,7 @@ def _watch(
     jobs: SlurmJobs | None,
     logs: Path,
 ) -> None:
-    """Wait until the round is over: nothing runs any more, or every task has had its marker for a moment."""
+    """Wait until no job is left, or until every task has had its marker for a moment."""
     complete_at: float | None = None
     while True:
         over = driver.poll() is not None and (jobs is None or not jobs.any())

@@ -1,4 +1,4 @@
-"""The process that submits one round of tasks to Ray or Slurm: `python -m bertsmith.corpus.engine.driver ORDER.json`.
+"""The process that submits one round of tasks to Ray or Slurm: `python -m bertsmith.corpus.engine.driver ROUND.json`.
 
 With Ray it runs until the tasks have ended, with Slurm until they are in the queue.
 """

@@ -2,7 +2,7 @@
 
 Each worker process receives a task number and answers with nothing or an exception. The parent waits on the pipes
 without threads and kills every worker when it leaves; workers hold no state that could be lost. A worker is also killed
-when its parent is, so that it cannot write next to a resumed run.
+when its parent is, so that it cannot write while a resumed run does.
 """
 
 from __future__ import annotations

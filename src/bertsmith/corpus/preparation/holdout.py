@@ -47,7 +47,8 @@ def hold_out(state: PreparationState) -> None:
     _warn_of_many(state.split_summary)
     if not state.split_summary.kept:
         dropped = ", ".join(f"{count:,} {reason}" for reason, count in (state.split_summary.dropped or {}).items())
-        raise DataError(f"no document is left of {sum(state.corpus.documents):,}; dropped: {dropped}")
+        cleaned = sum(state.corpus.documents)
+        raise DataError(f"no document is left after removing duplicates; cleaned {cleaned:,}, dropped: {dropped}")
     if state.options.held_out_share() is not None and (reason := too_few_documents(state.split_summary)) is not None:
         state.split_summary = split_by_paragraphs(state.corpus, state.split_summary, reason)
 

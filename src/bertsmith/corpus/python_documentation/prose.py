@@ -102,7 +102,7 @@ def clean_docstring(docstring: str) -> list[Paragraph]:
             paragraphs.append(Paragraph(" ".join(block.lines), block.reason))
         else:
             is_summary = all(paragraph.reason == "signature" for paragraph in paragraphs)
-            paragraphs.append(_judge(block.lines, is_summary=is_summary))
+            paragraphs.append(_clean_paragraph(block.lines, is_summary=is_summary))
     return paragraphs
 
 
@@ -135,7 +135,7 @@ def _is_plain_word(word: str) -> bool:
     return _WORD.fullmatch(word) is not None
 
 
-def _judge(lines: list[str], *, is_summary: bool) -> Paragraph:
+def _clean_paragraph(lines: list[str], *, is_summary: bool) -> Paragraph:
     """Remove the markup of a paragraph and decide from its words whether it consists of English sentences."""
     raw = " ".join(" ".join(lines).split())
     if reason := _why_not_prose(raw, lines):

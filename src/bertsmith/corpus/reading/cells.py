@@ -8,6 +8,7 @@ trained on as text, and a number usually means that the wrong column was chosen.
 from __future__ import annotations
 
 import datetime
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from bertsmith.errors import DataError, shortened
 
 _BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    (str, "a text"),
+    (str, "text"),
     (bool, "true or false"),
     ((int, float, Decimal), "a number"),
     ((list, tuple), "a list"),
@@ -60,11 +61,11 @@ def text_of_cell(value: object, where: str, *, advice: str = "") -> str:
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{where}: found bytes that are not UTF-8 (byte {error.start} is 0x{value[error.start]:02x}), expected "
-                f"a text{advice}"
+                f"text{advice}"
             ) from None
     if isinstance(value, RepeatedName):
         raise DataError(f"{where}: found {value}, expected it once. Try: rename or remove the others")
-    raise DataError(f"{where}: found {kind(value)}, expected a text{advice}")
+    raise DataError(f"{where}: found {kind(value)}, expected text{advice}")
 
 
 def is_printed_bytes(text: str) -> bool:
@@ -75,7 +76,7 @@ def is_printed_bytes(text: str) -> bool:
 def printed_bytes_error(where: str, text: str) -> DataError:
     """Return the error for a column in which every text is printed bytes."""
     return DataError(
-        f"{where}: found {shortened(text)} (printed Python bytes), expected a text. Try: decode the column before "
+        f"{where}: found {shortened(text)} (printed Python bytes), expected text. Try: decode the column before "
         "writing it (in pandas: column.str.decode('utf-8'))"
     )
 
@@ -92,3 +93,8 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """`object_pairs_hook` for `json.loads`: repeated keys get `RepeatedName` as their value, not the last value."""
     found = dict(pairs)
     return found if len(found) == len(pairs) else found | repeated_names([key for key, _ in pairs])
+
+
+def describe_json_error(error: json.JSONDecodeError) -> str:
+    """Return the mistake and its column; some messages of Python already end in "at"."""
+    return f"{error.msg.removesuffix(' at')} at column {error.colno}"

@@ -30,7 +30,7 @@ def text_column(names: Collection[str], requested: str | None, where: str, *, ta
     thing = "column" if table else "key"
     missing = f"{requested!r}" if requested is not None else f"named {', '.join(TEXT_KEYS)}"
     raise DataError(
-        f"{where}: no {thing} {missing}; the {thing}s there are {', '.join(map(repr, names))}. "
+        f"{where}: no {thing} {missing}; the {thing}s are {', '.join(map(repr, names))}. "
         f"Try: name the text {thing} with --text-column"
     )
 

@@ -123,7 +123,7 @@ def decode_stream(
             raise DataError(
                 f"{file.location}: {position}byte {offset - len(waiting) + failed.start} "
                 f"(0x{failed.object[failed.start]:02x}) is not {options.encoding}. "
-                "Try: --encoding (cp1252 is common), or --encoding-errors replace to count and replace such bytes"
+                "Try: --encoding (windows-1252 is common), or --encoding-errors replace to count and replace such bytes"
             )
         line += text.count("\n") if name_lines else 0
         offset += len(raw)
@@ -168,7 +168,7 @@ def split_lines(buffers: Iterable[str]) -> Iterator[str]:
 def lines_with_ends(buffers: Iterable[str]) -> Iterator[str]:
     """Yield the lines of a text with their ends: \\n, \\r\\n or \\r, also mixed."""
     waiting: list[str] = []
-    held = ""  # a \r at the end of a piece: \n may follow
+    held = ""  # a \r at the end of a buffer: \n may follow
     for buffer in buffers:
         text = held + buffer
         held = "\r" if text.endswith("\r") else ""
@@ -190,7 +190,7 @@ def plain_lines(buffers: Iterable[str]) -> Iterator[str]:
 def _plain_lines(buffers: Iterable[str]) -> Iterator[Iterable[str]]:
     """Yield the lines of `plain_lines`, one batch per buffer."""
     waiting: list[str] = []
-    held = ""  # a \r at the end of a piece: \n may follow
+    held = ""  # a \r at the end of a buffer: \n may follow
     for buffer in buffers:
         text = held + buffer
         held = "\r" if text.endswith("\r") else ""

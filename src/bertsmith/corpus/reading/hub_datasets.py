@@ -45,7 +45,7 @@ def next_record(records: Iterator[dict[str, Any]], location: str, number: int) -
     """Return the next row, or None at the end. Raises DataError with the row number if it cannot be read."""
     try:
         return next(records, None)
-    except Exception as error:  # noqa: BLE001 (whatever the files of a data set and the network bring)
+    except Exception as error:  # noqa: BLE001 (whatever the files of a dataset and the network bring)
         cause = error.__cause__ or error
         raise DataError(f"{location}: row {number} cannot be read: {_in_one_line(cause)}") from None
 
@@ -70,12 +70,12 @@ def load_split(location: str) -> Any:
             return rows.reshard() if name.folder is not None else rows
         except (datasets.exceptions.DatasetNotFoundError, ConnectionError) as error:
             tried.append(f"{candidate}: {_in_one_line(error)}")
-        except Exception as error:  # noqa: BLE001 (whatever the files of a data set and the network bring)
+        except Exception as error:  # noqa: BLE001 (whatever the files of a dataset and the network bring)
             raise DataError(f"{location}: {candidate}, split {name.split!r}: {_in_one_line(error)}") from None
     raise DataError(f"{location}: this dataset could not be loaded. Tried " + "; ".join(tried) + _ADVICE)
 
 
-_ADVICE = ". Check the name and the connection, or use a local folder: hf:./FOLDER"
+_ADVICE = ". Try: check the name and the connection, or use a local folder: hf:./FOLDER"
 
 
 def _reach_hub(location: str, name: DataSetName) -> None:

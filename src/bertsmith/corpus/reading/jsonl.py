@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bertsmith.corpus.document import Document
-from bertsmith.corpus.reading.cells import kind, unique_keys
+from bertsmith.corpus.reading.cells import describe_json_error, kind, unique_keys
 from bertsmith.corpus.reading.columns import ID_KEY, document_of, text_column
 from bertsmith.corpus.reading.decoding import read_text_buffers, split_lines
 from bertsmith.corpus.reading.options import ReadingNotes, ReadingOptions
@@ -38,7 +38,7 @@ def _record(line: str, where: str) -> dict[str, Any]:
         record = json.loads(line, strict="\0" not in line, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{where}: not JSON ({error.msg} at column {error.colno}); the line begins with {line.strip()[:40]!r}"
+            f"{where}: not JSON ({describe_json_error(error)}); the line begins with {line.strip()[:40]!r}"
         ) from None
     except (ValueError, RecursionError) as error:  # a number with thousands of digits, deeply nested lists
         raise DataError(f"{where}: this JSON cannot be read: {error}") from None

@@ -99,8 +99,8 @@ def detect_documents(lines: list[str]) -> tuple[Literal["file", "blank-line"], s
     if several and lines_end_sentences(blocks):
         return (
             "blank-line",
-            f"{total} lines with one sentence each, blank lines between {len(blocks)} documents "
-            "(--documents file reads them as one document)",
+            f"{len(blocks)} documents between blank lines, with one sentence per line ({total} lines; --documents file "
+            "reads the file as one document)",
         )
     if all(len(block) == 1 for block in blocks):
         return "file", f"one document of {len(blocks)} paragraphs, one per line"

@@ -179,7 +179,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         seen.update(fresh.values())
         for path in (Path(inside, name) for name in sorted(names) if name[0] != "."):
             if path.is_symlink() and not path.exists() and source_format(path.name) is not None:
-                raise DataError(f"{path}: is a broken link to {path.readlink()}")
+                raise DataError(f"{path}: found a broken link to {path.readlink()}")
             if path.is_file():
                 yield path
 

@@ -111,7 +111,7 @@ def detect_table_format(
 ) -> TableFormat:
     """Detect how a table is written: the requested separator, else that of its first rows, else the default.
 
-    Excel writes semicolons into .csv files in many countries; some programs write tabs or bars. They are recognised if
+    Excel writes semicolons into .csv files in many countries; some programs write tabs or bars. They are detected if
     commas give a header of one field but the other separator gives several, and one of the next rows has as many; or if
     commas split the first rows into different numbers of fields but the other separator splits them all alike. Excel's
     line `sep=;` also sets the separator. Tabs use the quoting rules of TSV, all other separators those of CSV. `lines`
@@ -126,7 +126,9 @@ def detect_table_format(
         if _widths(where, first_lines, TAB)[:1] == [1]:
             separator = next((other for other in (",", ";", "|") if _has_names(where, first_lines, other)), TAB)
         if separator != TAB:
-            detected = f"fields are separated by {name_of(separator)}, as its header shows (--separator tab is TSV)"
+            detected = (
+                f"fields are separated by {name_of(separator)}, as its header shows (--separator tab reads it as TSV)"
+            )
     elif requested is None and default_separator == ",":
         first_lines = [*islice(lines(), FIRST_LINES)]
         by_commas = _widths(where, first_lines, ",")
@@ -231,8 +233,12 @@ def rows_of_table(where: str, lines: Iterable[str], form: TableFormat) -> Iterat
         except StopIteration:
             return
         except csv.Error as error:
-            what = "a quoted field without its closing quote" if "unexpected end" in str(error) else str(error)
-            raise DataError(f"{where}: line {line}: {what}") from None
+            what = (
+                "a quoted field without its closing quote"
+                if "unexpected end" in str(error)
+                else f"malformed CSV ({error})"
+            )
+            raise DataError(f"{where}: line {line}: found {what}") from None
         if len(row) > 1 or any(field.strip() for field in row) or (row and width == 1):
             width = width or len(row)
             yield line, row

@@ -92,8 +92,8 @@ def extra_file_entry(
         model = model_of_seed(run, seed, best_seed)
         if model is None:
             raise DataError(
-                f"{part.path}: found no model of seed {seed} in {run}, expected one to measure on this file. Train "
-                "again with --overwrite"
+                f"{part.path}: found no model of seed {seed} in {run}, expected one to measure on this file. Try: "
+                "train again with --overwrite"
             )
         figures = evaluate_head(_evaluation(model, part, options), TASK)
         found.append({name: Figure(**figures.metrics[name]) for name in extra.metrics})

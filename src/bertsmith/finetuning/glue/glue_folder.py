@@ -54,7 +54,7 @@ def find_tasks(folder: Path, names: Sequence[str] | None) -> list[TaskFiles]:
     Raises DataError if the folder has no task, if a named task is missing, or if a task has no train or dev file.
     """
     if not folder.exists():
-        raise DataError(f"--data {folder}: no such folder")
+        raise DataError(f"--data {folder}: no such folder, expected the folder of GLUE, with one folder per task")
     if not folder.is_dir():
         raise DataError(f"--data {folder}: found a file, expected the folder of GLUE, with one folder per task")
     folders = {
@@ -74,8 +74,8 @@ def _files_of(task: GlueTask, folders: dict[str, Path]) -> TaskFiles:
         if path is None:
             raise DataError(
                 f"{task.name}: found no {part} file in {here}, expected {' or '.join(f'{stem}.tsv' for stem in stems)} "
-                f"(or .csv, .jsonl, .parquet, also compressed). The folder holds {_listed(here)}. To leave the task "
-                "out, use --tasks"
+                f"(or .csv, .jsonl, .parquet, also compressed). The folder holds {_listed(here)}. Try: --tasks, to "
+                "leave this task out"
             )
     assert train is not None and dev is not None
     extra_files = []
@@ -134,7 +134,7 @@ def read_part(path: Path, task: GlueTask) -> GlueFile:
     if task.positive is not None and ClassNames(part.labels)[task.positive] not in part.labels:
         raise DataError(
             f"{path}: found the labels {', '.join(sort_labels(part.labels)[:_SHOWN])}, expected 0 and 1, because "
-            f"GLUE's F1 is for the class {task.positive}. Parquet files of the Hub hold class names: use a file "
+            f"GLUE's F1 is for the class {task.positive}. Parquet files of the Hub hold class names. Try: a file "
             "with the numbers"
         )
     return part

@@ -73,7 +73,7 @@ class SuiteFolder:
             return
         if not (out / FILE).is_file():
             raise OutputError(
-                f"--resume: found no {FILE} in {out}, expected an interrupted suite. Give --overwrite or a different "
+                f"--resume: found no {FILE} in {out}, expected an interrupted suite. Try: --overwrite or a different "
                 "--out"
             )
         resumed = SuiteRecord.read(out / FILE)

@@ -18,7 +18,7 @@ _REASONS = {
     "duplicate": "same text as another document",
     "near-duplicate": "nearly the same text as another document, see Duplicates",
     "no tokens": "only characters that the tokenizer ignores",
-    "boilerplate": "page furniture: cookie notices, share buttons, page numbers",
+    "boilerplate": "not content: cookie notices, share buttons, page numbers",
     "mostly symbols": "fewer than half of the characters are letters or digits",
     "duplicate paragraphs": "the same 100 characters or more occur elsewhere",
 }

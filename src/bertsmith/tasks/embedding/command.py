@@ -19,9 +19,9 @@ class EmbedOptions(PredictOptions):
 
     pooling: Literal["mean", "cls", "max"] | None = Field(
         None,
-        description="pooling of the tokens' vectors into one (default: that of a sentence encoder's folder, else mean)",
+        description="how to pool the token vectors (default: as in a sentence encoder's folder, else mean)",
     )
-    layer: int = Field(-1, description="layer of the tokens' vectors: 0 for the embeddings, -1 for the last")
+    layer: int = Field(-1, description="layer of the token vectors: 0 for the embeddings, -1 for the last")
 
 
 def _predict(model: Runner, options: EmbedOptions, texts: list[str]) -> Iterable[Result]:
@@ -39,7 +39,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "embed",
-    "Give one vector per text: the mean or maximum over its tokens, or that of [CLS], of any layer.",
+    "Return one vector per text: the mean or maximum over its tokens, or the vector of [CLS], from any layer.",
     EmbedOptions,
     read_input_texts,
     _predict,

@@ -40,7 +40,7 @@ def embed(
         pooling = runner.get_or_create("pooling", lambda: _pooling(runner.name))
     texts = [text] if isinstance(text, str) else list(text)
     check_texts("embed", texts)
-    places = indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no vector")
+    places = indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", empty_answer="no vector")
     encoded = encode_texts(runner.tokenizer, [texts[place] for place in places], None, runner.max_length)
     warn_truncated(encoded, runner.max_length)
     answers = [Embedding(given) for given in texts]

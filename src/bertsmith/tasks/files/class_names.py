@@ -37,7 +37,7 @@ def merged_class_names(names: Iterable[str]) -> list[str]:
 
 
 def _values(names: Collection[str]) -> dict[str, str | None]:
-    """Return the value of each name; true is 1 and false is 0 if there are no values but these."""
+    """Return the value of each name; true is 1 and false is 0 if there are no other values."""
     values = {name: canonical_value(name) for name in names}
     found = set(values.values())
     if found <= {*_AS_NUMBER, *_NUMBERS} and found & _NUMBERS:

@@ -30,8 +30,8 @@ def read_input_lines(file: Path | None, verb: str) -> list[tuple[str, str]]:
     """Return the lines of a file or standard input, including blank lines, as (location, line)."""
     if file is None and sys.stdin.isatty():
         raise OptionError(
-            f'{verb}: no text. Try: bertsmith {verb} MODEL "A text.", or give lines of text with --input FILE or on '
-            "standard input"
+            f'{verb}: found no text. Try: bertsmith {verb} MODEL "A text.", or lines of text in --input FILE or '
+            "on standard input"
         )
     name = "standard input" if file is None else str(file)
     try:
@@ -43,7 +43,7 @@ def read_input_lines(file: Path | None, verb: str) -> list[tuple[str, str]]:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(f"{name}: line {line}, byte {error.start} is not UTF-8") from None
     if not lines:
-        raise DataError(f"{name}: it is empty, expected lines of text")
+        raise DataError(f"{name}: found no line, expected lines of text")
     return [(f"{name}: line {number}", line) for number, line in enumerate(lines, start=1)]
 
 

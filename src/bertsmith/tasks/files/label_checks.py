@@ -1,7 +1,7 @@
 """Checks for labels that look wrong: numbers that are read as classes, and a class with several spellings.
 
 Both train without an error and give misleading metrics: a similarity score with 26 "classes", or a class whose examples
-are divided between `Sports` and `sports`. Certain mistakes are errors, the others warnings.
+are divided between `Sports` and `sports`. A definite mistake raises an error, a likely one a warning.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SEPARATOR = "|"
 MANY_NUMBERS = 50
 """If there are more whole numbers than this, they are rarely classes."""
 FEW_ROWS = 2
-"""A model hardly learns a label that occurs no more often than this."""
+"""A model rarely learns a label that occurs this often or less."""
 EXAMPLES = 5
 MISSING = ("nan", "NaN", "None", "null", "NULL", "<NA>", "NaT", "#N/A")
 """How pandas, Python, JSON, SQL and Excel print a missing value."""
@@ -54,12 +54,12 @@ def spelling_advice(name: str, near: str) -> str:
     """Return the end of an error about an unknown label if the model has the label in a different spelling."""
     return (
         f"; the model has {quoted_name(near)}, which differs from {quoted_name(name)} only in case, white space or "
-        "Unicode form. Write both the same way"
+        "Unicode form. Try: spell both the same way"
     )
 
 
 def check_are_classes(path: str, labels: Sequence[str], places: Iterable[tuple[str, str]]) -> None:
-    """Raise DataError if all labels are numbers and some have decimals: such labels are hardly class names.
+    """Raise DataError if all labels are numbers and some have decimals: such labels are rarely class names.
 
     `places` has the label and the location of each row.
     """
@@ -102,7 +102,7 @@ def label_warnings(
     if labels_per_text is not None and labels_per_text < 2:
         yield (
             "train: no text has more than one label; write several labels as a list "
-            f'(["a", "b"]) or separate them by {SEPARATOR} (a{SEPARATOR}b)'
+            f'(["a", "b"]) or separate them with {SEPARATOR} (a{SEPARATOR}b)'
         )
     if labels_per_text is not None and are_decimals(counts):
         yield (
@@ -113,8 +113,8 @@ def label_warnings(
         joined = [name for name in counts if any(_parts_are_labels(name, mark, counts) for mark in (SEPARATOR, *",;"))]
         if joined:
             yield (
-                f"train: {quoted_name(joined[0])} is a class, and its parts are classes too. If a text may have "
-                "several labels, give --problem-type multi_label_classification"
+                f"train: {quoted_name(joined[0])} is a class, and its parts are classes too. Try: --problem-type "
+                "multi_label_classification if a text may have several labels"
             )
     for name in MISSING:
         if name in counts:

@@ -1,4 +1,4 @@
-"""Rows of texts and a label from labelled files and data sets, with every mistake reported at its line."""
+"""Rows of texts and a label from labelled files and datasets, with every mistake reported at its line."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Columns:
 
     @classmethod
     def of(cls, options: LabelledFileOptions) -> Columns:
-        """Return what the options of a verb say; the options of `score` have no second text."""
+        """Return the columns and format in the options of a verb; the options of `score` have no second text."""
         return cls(
             text=options.text_column,
             pair=options.pair_column if isinstance(options, LabelledOptions) else None,
@@ -79,7 +79,7 @@ class Columns:
         )
 
     def records(self, path: Path, file_format: str, *, class_names: bool = True) -> list[FileRecord]:
-        """Read the rows of a file or data set in this format (`read_records`)."""
+        """Read the rows of a file or dataset in this format (`read_records`)."""
         return read_records(
             path,
             file_format,
@@ -177,7 +177,7 @@ class Row:
 
 
 def read_rows(path: Path, columns: Columns, *, placeholder_label: Label | None = None) -> list[Row]:
-    """Read the rows of a labelled file or data set. Raises DataError with file and line of the first mistake.
+    """Read the rows of a labelled file or dataset. Raises DataError with file and line of the first mistake.
 
     With a `placeholder_label`, every row gets this label, and the label column is ignored.
     """
@@ -262,7 +262,7 @@ def text_reference(rows: Sequence[Row], path: Path) -> FileReference:
 
 
 def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) -> list[FileRecord]:
-    """Read the rows of a file or data set, at least one; `class_names` as in `read_records`.
+    """Read the rows of a file or dataset, at least one; `class_names` as in `read_records`.
 
     Raises DataError if the format is unknown.
     """
@@ -276,7 +276,7 @@ def labelled_records(path: Path, columns: Columns, *, class_names: bool = True) 
         )
     owner = next((name for name, entry in TASKS.items() if file_format in entry.file_formats), None)
     if owner is not None:
-        raise OptionError(f"--format {file_format}: is for {owner}; expected csv, tsv, jsonl or parquet")
+        raise OptionError(f"--format {file_format} is only for {owner}, expected csv, tsv, jsonl or parquet")
     return columns.records(path, file_format, class_names=class_names)
 
 
@@ -303,13 +303,13 @@ def refuse_shared_columns(path: Path, columns: Sequence[tuple[str, str | None]])
         if column is not None and column == second:
             raise OptionError(
                 f"{path}: column {column!r} is used for the {one} and for the {other}; expected separate columns. "
-                "Name them with the options that end in -column or -columns"
+                "Try: the options that end in -column or -columns"
             )
 
 
 def _advice(what: str) -> str:
     """Return how to name the correct column."""
-    return f". To use a different column, give --{what}-column"
+    return f". Try: --{what}-column to use a different column"
 
 
 def _label(where: str, value: Any) -> Label:
@@ -335,7 +335,7 @@ def _one_label(where: str, value: Any) -> str | int | float:
             raise DataError(f"{where}: found {value}, expected a label: text, a finite number, or a list of texts")
         return value
     return text_of_cell(
-        value, where, advice=", a number or a list of texts. To use a different column, give --label-column"
+        value, where, advice=", a number or a list of texts. Try: --label-column to use a different column"
     )
 
 
@@ -372,7 +372,7 @@ def find_column(
     joined = len(present) == 1 or any(mark in name for name in present for mark in ",;|\t")
     near = nearest(requested, present) if requested is not None else ""
     raise DataError(
-        f"{path}: no {wanted}; the columns there are {', '.join(map(repr, present))}{near or '.'} Name it with {option}"
-        + (", or give --no-header if the first line is data" if can_lack_header and "0" not in present else "")
-        + (", or --separator if another character separates the fields." if can_lack_header and joined else ".")
+        f"{path}: no {wanted}; the columns are {', '.join(map(repr, present))}{near or '.'} Try: {option}"
+        + (", or --no-header if the first line is data" if can_lack_header and "0" not in present else "")
+        + (", or --separator if a different character separates the fields" if can_lack_header and joined else "")
     )

@@ -33,36 +33,36 @@ class LabelledFileOptions(Options):
 
     text_column: str | None = Field(
         None,
-        description="column of the text or prompt (not question-answering; default: by usual names such as text; "
+        description="column of the text or prompt (not question-answering; default: a usual name such as text; "
         "CoNLL: 0, the first; CoNLL-U: form)",
     )
     label_column: str | None = Field(
         None,
-        description="column of the label (not question-answering; default: by usual names such as label; CoNLL: the "
+        description="column of the label (not question-answering; default: a usual name such as label; CoNLL: the "
         "last; CoNLL-U: upos)",
     )
     choice_columns: tuple[str, ...] | None = Field(
         None,
-        description="comma-separated columns of the choices, or one column of lists (multiple-choice; default: by "
+        description="comma-separated columns of the choices, or one column of lists (multiple-choice; default: "
         "usual names such as choices or choice0,choice1)",
     )
     labels_from: int | None = Field(
         None,
         ge=0,
         le=1,
-        description="label of the first choice if labels are positions, 0 or 1 (multiple-choice; default: detected in "
-        "the labels)",
+        description="label of the first choice if labels are positions, 0 or 1 (multiple-choice; default: detected "
+        "from the labels)",
     )
     no_header: bool = Field(False, description="read a file without a header row; name columns by number, from 0")
     format: Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad"] | None = Field(
         None,
-        description="file format (default: by file ending; conll and conllu for token-classification, squad for "
+        description="file format (default: by file extension; conll and conllu for token-classification, squad for "
         "question-answering)",
     )
     labels_are: Literal["plain", "entities"] | None = Field(
         None,
         description="kind of tags: plain labels such as parts of speech, or entities such as B-PER "
-        "(token-classification; default: that of the MODEL, else detected)",
+        "(token-classification; default: as in the MODEL, else detected)",
     )
     label_names: tuple[str, ...] | None = Field(
         None,
@@ -93,6 +93,6 @@ class LabelledOptions(LabelledFileOptions):
 
     pair_column: str | None = Field(
         None,
-        description="column of the second text (sequence-classification; default: by usual names such as sentence2 or "
+        description="column of the second text (sequence-classification; default: a usual name such as sentence2 or "
         "hypothesis, else single texts)",
     )

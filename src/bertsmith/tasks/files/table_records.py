@@ -1,6 +1,6 @@
-"""Rows of CSV, TSV, JSON lines, Parquet and data sets (`hf:`), each as a dict with its location.
+"""Rows of CSV, TSV, JSON lines, Parquet and datasets (`hf:`), each as a dict with its location.
 
-Class numbers of a data set (ClassLabel, also in Parquet files of the hub) are replaced by the class names. Text files
+Class numbers of a dataset (ClassLabel, also in Parquet files of the hub) are replaced by the class names. Text files
 may be compressed (.gz, .zst, .xz).
 """
 
@@ -24,7 +24,7 @@ from bertsmith.tasks.files.text_file import decode_labelled_file, ending, existi
 
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 DATA_SET = "hf"
-"""The format of data sets, which are named `hf:...`."""
+"""The format of datasets, which are named `hf:...`."""
 
 
 HIDDEN = -1
@@ -55,7 +55,7 @@ def record_keys(records: Iterable[FileRecord]) -> list[str]:
 
 
 def is_data_set(path: Path) -> bool:
-    """Return whether a path names a data set, `hf:NAME[/CONFIG][:SPLIT]`, instead of a file."""
+    """Return whether a path names a dataset, `hf:NAME[/CONFIG][:SPLIT]`, instead of a file."""
     return str(path).startswith(PREFIX)
 
 
@@ -65,7 +65,7 @@ def is_table(file_format: str | None) -> bool:
 
 
 def with_split(path: Path, split: str) -> Path:
-    """Add this split to the name of a data set that names none; return any other path unchanged."""
+    """Add this split to the name of a dataset that names none; return any other path unchanged."""
     if not is_data_set(path):
         return path
     name = DataSetName.of(str(path), split)
@@ -77,7 +77,7 @@ def detect_format(path: Path, requested: str | None) -> str | None:
     if not is_data_set(path):
         return requested or ENDINGS.get(ending(path))
     if requested is not None:
-        raise OptionError(f"--format {requested}: {path} is a data set, not a file. Try: leave the option out")
+        raise OptionError(f"--format {requested}: {path} is a dataset, not a file. Try: leave the option out")
     return DATA_SET
 
 
@@ -91,7 +91,7 @@ def read_records(
     skip_broken: bool = False,
     class_names: bool = True,
 ) -> list[FileRecord]:
-    """Read the rows of a file in one of the formats of ENDINGS, or of a data set.
+    """Read the rows of a file in one of the formats of ENDINGS, or of a dataset.
 
     The values of a column that the header names several times are `RepeatedName`. Rows that repeat the header are left
     out with a warning. Raises DataError with the file and the line or row of the first mistake, and if there is no row.
@@ -128,7 +128,7 @@ def read_records(
                 skip_broken=skip_broken,
             )
     if not records:
-        raise DataError(f"{path}: no rows in this file")
+        raise DataError(f"{path}: found no rows in this file")
     return records
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bertsmith.config.valid_text import broken_text
-from bertsmith.corpus.reading.cells import kind, unique_keys
+from bertsmith.corpus.reading.cells import describe_json_error, kind, unique_keys
 from bertsmith.corpus.reading.decoding import decided_encoding, refuse_binary
 from bertsmith.corpus.reading.options import ReadingNotes
 from bertsmith.corpus.reading.sources import COMPRESSIONS, SourceFile
@@ -26,7 +26,7 @@ def existing_file(path: Path, what: str) -> None:
     if not path.exists():
         raise DataError(f"{path}: no such file")
     if path.is_dir():
-        raise DataError(f"{path}: is a folder, expected {what}")
+        raise DataError(f"{path}: found a folder, expected {what}")
 
 
 def ending(path: Path) -> str:
@@ -45,7 +45,7 @@ def _content(path: Path) -> bytes:
         return b"".join(decompress(file, packed, ReadingNotes()))
 
 
-def decode_labelled_file(path: Path, encoding: str, *, advice: str = "give --encoding, windows-1252 is common") -> str:
+def decode_labelled_file(path: Path, encoding: str, *, advice: str = "Try: --encoding (windows-1252 is common)") -> str:
     """Return the decompressed text of a file without its byte order mark, which determines the encoding if present.
 
     Raises DataError if the file is empty or binary, or is not in this encoding (with the advice).
@@ -57,7 +57,7 @@ def decode_labelled_file(path: Path, encoding: str, *, advice: str = "give --enc
         encoding, reason = decided_encoding(raw, encoding)
         if reason is not None:
             log_info(f"{path}: {reason}")
-            advice = "is the file cut off or damaged?"
+            advice = "Is the file truncated or damaged?"
         refuse_binary(str(path), raw, encoding)
         text: str = raw.decode(encoding).removeprefix("\ufeff")
     except LookupError:
@@ -67,7 +67,7 @@ def decode_labelled_file(path: Path, encoding: str, *, advice: str = "give --enc
     except UnicodeDecodeError as error:
         line = raw[: error.start].decode(encoding, "replace").count("\n") + 1
         raise DataError(
-            f"{path}: line {line}, byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}; {advice}"
+            f"{path}: line {line}, byte {error.start} (0x{raw[error.start]:02x}) is not {encoding}. {advice}"
         ) from None
     if (broken := broken_text(text)) is not None:  # some codecs, such as UTF-7, let it pass
         raise DataError(f"{path}: found {broken}, which is not a character")
@@ -76,18 +76,18 @@ def decode_labelled_file(path: Path, encoding: str, *, advice: str = "give --enc
 
 def decoded_predictions(path: Path) -> str:
     """Return the text of a prediction file, which is UTF-8 whatever the encoding of the data."""
-    return decode_labelled_file(path, "utf-8", advice="predictions must be UTF-8; convert the file")
+    return decode_labelled_file(path, "utf-8", advice="Try: convert the predictions to UTF-8")
 
 
 def read_json_object(path: Path, what: str) -> dict[str, Any]:
     """Read the JSON object in a UTF-8 file, compressed or not. Raises DataError otherwise; `what` was expected."""
     existing_file(path, what)
-    text = decode_labelled_file(path, "utf-8", advice=f"expected {what}")
+    text = decode_labelled_file(path, "utf-8", advice=f"Expected {what}")
     try:
         content = json.loads(text, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}: line {error.lineno}: not JSON ({error.msg} at column {error.colno}), expected {what}"
+            f"{path}: line {error.lineno}: not JSON ({describe_json_error(error)}), expected {what}"
         ) from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: found JSON that Python cannot read ({_beyond(error)}), expected {what}") from None
@@ -121,7 +121,7 @@ def json_object(where: str, line: str) -> dict[str, Any]:
     try:
         record = json.loads(line, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
-        raise DataError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+        raise DataError(f"{where}: not JSON ({describe_json_error(error)})") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: found JSON that Python cannot read ({_beyond(error)})") from None
     if not isinstance(record, dict):

@@ -66,7 +66,7 @@ def fill_mask(runner: Runner, text: str | list[str], top_k: int = 5) -> FilledMa
     texts = [text] if isinstance(text, str) else list(text)
     check_texts("fill-mask", texts)
     tokenizer, mask = runner.tokenizer, int(runner.tokenizer.mask_token_id)
-    places = indices_with_tokens(tokenizer, [(given,) for given in texts], "text", lacking="no answer")
+    places = indices_with_tokens(tokenizer, [(given,) for given in texts], "text", empty_answer="no answer")
     encoded = encode_texts(tokenizer, [texts[place] for place in places], None, runner.max_length)
     check_input_lengths(encoded, "fill-mask", runner.max_length)
     for place, ids in zip(places, encoded.input_ids, strict=True):

@@ -11,6 +11,7 @@ from typing import Any
 
 from bertsmith.corpus.reading.cells import kind, text_of_cell
 from bertsmith.errors import DataError, OptionError
+from bertsmith.reporting.numbers import counted
 from bertsmith.tasks.files.labelled_file import (
     LABEL_COLUMNS,
     Columns,
@@ -77,7 +78,7 @@ def read_choice_questions(
         for name in (prompt_name, *((label_name,) if label_name is not None else ())):
             if values.get(name) is None:
                 raise DataError(f"{where}: column {name!r} is missing")
-        advice = ". To use a different column for the prompts, give --text-column"
+        advice = ". Try: --text-column to use a different column for the prompts"
         prompt = text_of_cell(values[prompt_name], f"{where}: column {prompt_name!r}", advice=advice)
         if not prompt.strip():
             raise DataError(f"{where}: the prompt is empty")
@@ -112,7 +113,7 @@ def _choice_columns(path: Path, present: list[str], requested: tuple[str, ...] |
     if requested is not None:
         lacking = [name for name in requested if name not in present]
         if lacking:
-            raise DataError(f"{path}: no column {lacking[0]!r}; the columns there are {shown}. Try: --choice-columns")
+            raise DataError(f"{path}: no column {lacking[0]!r}; the columns are {shown}. Try: --choice-columns")
         return requested
     for name in LIST_COLUMNS:
         if name in present:
@@ -123,7 +124,7 @@ def _choice_columns(path: Path, present: list[str], requested: tuple[str, ...] |
             return tuple(f"{name}{number}" for number in numbers)
     raise DataError(
         f"{path}: no columns with the usual names for choices (choices, or choice0, choice1 and so on); the columns "
-        f"there are {shown}. Try: --choice-columns A,B,C"
+        f"are {shown}. Try: --choice-columns A,B,C"
     )
 
 
@@ -163,9 +164,10 @@ def _choices(
     if keys is None:
         return choices, None
     if not isinstance(keys, list) or len(keys) != len(choices):
+        given = counted(len(keys), "key") if isinstance(keys, list) else kind(keys)
         raise DataError(
-            f"{where}: {names[0]!r}: found {len(keys) if isinstance(keys, list) else kind(keys)} keys ('label') for "
-            f"{len(choices)} choices ('text'), expected a list with one key per choice"
+            f"{where}: {names[0]!r}: found {given} in 'label' for {len(choices)} choices in 'text', "
+            "expected a list with one key per choice"
         )
     named = tuple(str(key).strip() for key in keys)
     if len(set(named)) < len(named) or "" in named:
@@ -204,13 +206,11 @@ def read_prompts(path: Path) -> Iterator[tuple[str, tuple[str, ...]] | None]:
         record = json_object(where, line)
         prompt, choices = record.get("prompt"), record.get("choices")
         if not isinstance(prompt, str) or not prompt.strip():
-            raise DataError(f"{where}: 'prompt': found {_found(prompt)}, expected a non-empty text")
+            raise DataError(f"{where}: 'prompt': found {_found(prompt)}, expected non-empty text")
         if not isinstance(choices, list):
             raise DataError(f"{where}: 'choices': found {_found(choices)}, expected a list of texts")
         yield prompt, checked_choices(where, choices)
 
 
 def _found(value: object) -> str:
-    return (
-        "nothing" if value is None else "an empty text" if isinstance(value, str) and not value.strip() else kind(value)
-    )
+    return "nothing" if value is None else "empty text" if isinstance(value, str) and not value.strip() else kind(value)

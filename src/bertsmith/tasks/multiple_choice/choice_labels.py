@@ -1,7 +1,7 @@
 """Choice labels: positions from 0 or 1, letters, keys of the choices, or the text of the correct choice.
 
-All files of a training have the same label format; otherwise a dev file in which the last choice is never correct could
-be shifted against the training file. Positions from 1 look like positions from 0 unless a label is 0 or equals the
+All files of a training have the same label format; otherwise the labels of a dev file in which the last choice is never
+correct could be read off by one. Positions from 1 look like positions from 0 unless a label is 0 or equals the
 number of choices, so ambiguous files cause an error or a warning.
 """
 
@@ -60,7 +60,7 @@ def infer_label_format(
     columns_from: int | None,
     reference: FileReference | None,
 ) -> str:
-    """Return the label format of a file: as the option says, else as in the training file, else what fits every row.
+    """Return the label format: that of the option, else of the training file, else the first that fits every row.
 
     `columns_from` is the number of the first choice column, None if the columns are not numbered; labels count from 0
     if the columns do. Raises DataError if two formats fit and give different choices.
@@ -121,7 +121,7 @@ def _infer_position_format(
             f"{path}: {found}; the choice columns are numbered from 1. Try: --labels-from 1, or --labels-from 0 if "
             "label 1 is the second choice"
         )
-    warn(f"{path}: {found}; they are read as counted from 0. If they count from 1, give --labels-from 1")
+    warn(f"{path}: {found}; they are read as positions from 0. If they count from 1, give --labels-from 1")
     return FROM_0
 
 
@@ -155,5 +155,5 @@ def _hint(row: LabelledChoices, label_format: str, reference: FileReference | No
     if reference is not None and not reference.is_from_model and reference.choice_labels is not None:
         return f", as in {reference.source}"
     if label_format == FROM_0 and row.index(FROM_1) is not None:
-        return "; if the labels count from 1, give --labels-from 1"
+        return ". Try: --labels-from 1 if the labels count from 1"
     return ""

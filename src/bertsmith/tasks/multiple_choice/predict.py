@@ -68,7 +68,7 @@ def choose(
     questions = [
         (requested_prompt, *offered_choices) for requested_prompt, offered_choices in zip(prompts, given, strict=True)
     ]
-    places = indices_with_tokens(runner.tokenizer, questions, "question", lacking="no choice")
+    places = indices_with_tokens(runner.tokenizer, questions, "question", empty_answer="no choice")
     if places:
         requested_prompt, offered_choices = [prompts[place] for place in places], [given[place] for place in places]
         encoded = encode_choices(runner.tokenizer, requested_prompt, offered_choices, max_length=length)

@@ -38,7 +38,7 @@ def next_sentence(runner: Runner, a: str, b: str) -> NextSentence:
     check_texts("next-sentence", [a, b])
     encoded = encode_texts(runner.tokenizer, [a], [b], runner.max_length)
     check_input_lengths(encoded, "next-sentence", runner.max_length)
-    if not indices_with_tokens(runner.tokenizer, [(a, b)], "pair", lacking="no label"):
+    if not indices_with_tokens(runner.tokenizer, [(a, b)], "pair", empty_answer="no label"):
         return NextSentence(warnings=runner.head_warnings("nsp"))
     ((_, (logits,)),) = run(encoded)
     return NextSentence(

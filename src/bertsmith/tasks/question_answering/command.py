@@ -36,13 +36,13 @@ class AnswerOptions(ModelOptions):
         description="question (without it and --context: JSON lines with both, from --input or standard input)",
     )
     context: str | None = Field(None, description="text to find the answer in")
-    top_k: int = Field(1, gt=0, le=20, description="candidates to list with the answer; 1: only the answer")
+    top_k: int = Field(1, gt=0, le=20, description="candidates to list per question (1: only the answer)")
     no_answer_threshold: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="probability of no answer, from 0 to 1, above which a question stays unanswered (default: that of "
-        "the MODEL, else 1: never)",
+        description="leave a question unanswered if its probability of no answer is higher, from 0 to 1 (default: as "
+        "in the MODEL, else 1: never)",
     )
     max_length: MaxLength = None
     precision: Precision = "fp32"
@@ -111,7 +111,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "answer",
-    "Answer a question from a context, with the place of the answer; long contexts are read in windows.",
+    "Answer a question from a context, with the position of the answer; long contexts are read in windows.",
     AnswerOptions,
     _read,
     _predict,

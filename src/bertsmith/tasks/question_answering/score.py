@@ -67,15 +67,14 @@ class AnswerScores(Scores):
 
 def score(options: ScoreOptions) -> AnswerScores:
     """Return `exact_match` and `f1`, at a threshold if probabilities of no answer are given."""
-    gold = options.labels
-    questions = squad_file.read_squad_questions(gold, Columns.of(options))
+    questions = squad_file.read_squad_questions(options.labels, Columns.of(options))
     predictions = squad_file.read_answer_predictions(options.predictions)
     ids = {question.id for question in questions}
     unknown = len(predictions.keys() - ids)
     if unknown == len(predictions):
         raise DataError(
-            f"{options.predictions}: none of its {unknown} ids is the id of a question in {gold}; expected predictions "
-            "for that file"
+            f"{options.predictions}: none of its {unknown} ids is the id of a question in {options.labels}; "
+            "expected predictions for that file"
         )
     scores = squad.question_scores(questions, predictions)
     missing = int(np.sum(~scores.predicted))
@@ -84,7 +83,7 @@ def score(options: ScoreOptions) -> AnswerScores:
             f"{options.predictions}: {missing:,} of {len(questions):,} questions have no prediction and count as wrong"
         )
     if unknown:
-        warn(f"{options.predictions}: {unknown:,} ids are not in {gold} and are ignored")
+        warn(f"{options.predictions}: {unknown:,} ids are not in {options.labels} and are ignored")
     best: dict[str, float] = {}
     if options.no_answer_probabilities is not None:
         if scores.has_answer.all():

@@ -1,6 +1,6 @@
 """Files for question-answering, and JSON files of predictions and probabilities by id.
 
-A file is SQuAD JSON (1.1 or 2.0), or a table with a question per row: JSON lines, Parquet, a data set (`hf:`), CSV or
+A file is SQuAD JSON (1.1 or 2.0), or a table with a question per row: JSON lines, Parquet, a dataset (`hf:`), CSV or
 TSV with the columns `question`, `context`, `answers` and optionally `id`. The answers of a question may be
 
 - a list of objects `{"text", "start"}` (or `"answer_start"`, as in SQuAD), or a single object,
@@ -83,7 +83,7 @@ class _Answer:
 
 
 def read_squad_questions(path: Path, columns: Columns) -> list[SquadQuestion]:
-    """Read the questions of a file or data set in order, without their contexts.
+    """Read the questions of a file or dataset in order, without their contexts.
 
     Raises DataError, with the location, if the file is malformed, has no question, or has an id twice; OptionError for
     a format or an option that such files do not have.
@@ -97,7 +97,7 @@ def read_squad_questions(path: Path, columns: Columns) -> list[SquadQuestion]:
 
 
 def read_context_questions(path: Path, columns: Columns) -> list[ContextQuestion]:
-    """Read the questions of a file or data set with their contexts and the spans of their answers (`answer_spans`).
+    """Read the questions of a file or dataset with their contexts and the spans of their answers (`answer_spans`).
 
     Warns about questions whose answers were not found in the context.
 
@@ -164,7 +164,7 @@ def _questions(path: Path, columns: Columns) -> list[_RawQuestion]:
             raise DataError(f"{path}: {place}: the id {name!r} occurs twice, {reason}")
         found[name] = _RawQuestion(name, fields, place, holder, holder_place)
     if not found:
-        raise DataError(f"{path}: no question in this file")
+        raise DataError(f"{path}: found no question in this file")
     if numbered:
         log_info(
             f"{path}: {len(numbered):,} of {len(found):,} questions have no id; their number in the file, from 1, is "
@@ -174,7 +174,7 @@ def _questions(path: Path, columns: Columns) -> list[_RawQuestion]:
 
 
 def _checked_format(path: Path, columns: Columns) -> str:
-    """Return the format of a file or data set. Raises OptionError for a format or option that questions do not have."""
+    """Return the format of a file or dataset. Raises OptionError for a format or option that questions do not have."""
     names: dict[str, object] = {
         "--text-column": columns.text,
         "--pair-column": columns.pair,
@@ -278,7 +278,7 @@ def _id(path: Path, fields: dict[str, Any], place: str) -> str | None:
 
 
 def _name(path: Path, holder: dict[str, Any], names: tuple[str, ...], *, place: str) -> str:
-    """Return which of the names an object has: the standard name, else the only other name."""
+    """Return the name that an object uses: the standard name, else the only other name."""
     if names[0] in holder:
         return names[0]
     others = [name for name in names[1:] if name in holder]

@@ -107,7 +107,7 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
 
     @classmethod
     def read(cls, path: Path, columns: Columns) -> list[ContextQuestion]:
-        """Read the questions of SQuAD JSON, of a table or of a data set."""
+        """Read the questions of SQuAD JSON, of a table or of a dataset."""
         return read_context_questions(path, columns)
 
     def read_unlabelled(self, path: Path, columns: Columns) -> list[ContextQuestion]:

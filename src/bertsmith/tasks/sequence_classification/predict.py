@@ -68,7 +68,7 @@ def classify(
     none: list[str] | None = [] if head.problem_type == MULTI_LABEL else None
     answers = [Classification(given, labels=none) for given in texts]
     # A second text may be empty, as in labelled files.
-    places = indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no label")
+    places = indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", empty_answer="no label")
     if places:
         second = None if pairs is None else [pairs[place] for place in places]
         encoded = encode_texts(runner.tokenizer, [texts[place] for place in places], second, length)

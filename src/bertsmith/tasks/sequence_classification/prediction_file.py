@@ -36,8 +36,8 @@ class PredictedRow:
 def read_label_predictions(path: Path, rows: Sequence[Row], labels_path: Path) -> list[PredictedRow]:
     """Read the predictions for the rows of a labelled file, line by line.
 
-    Raises DataError, with the line, for a line that is not a prediction or has a different text than the row with its
-    number, and if labels and values are mixed or lines are missing.
+    Raises DataError with the line if it is not a prediction, or if its text differs from that of the row with the same
+    number; also if labels and values are mixed, or if lines are missing.
     """
     found: list[PredictedRow] = []
     for where, record in aligned_lines(

@@ -36,7 +36,7 @@ class LabelScores(ExampleScores):
     @property
     def notes(self) -> list[str]:
         """The class of `f1`."""
-        return [] if self.positive_label is None else [f"  f1 is that of the label {self.positive_label!r}"]
+        return [] if self.positive_label is None else [f"  f1 is for the label {self.positive_label!r}"]
 
 
 def score(options: ScoreOptions) -> LabelScores:
@@ -91,9 +91,9 @@ def _check_spellings(
     `all_known` means that `predicted` has every label of the model. Otherwise a label that LABELS has in both
     spellings may be a label that was never predicted.
     """
-    gold = set(chain(*labelled))
-    for name in sorted(gold - predicted):
-        near = find_similar_name(name, sorted(predicted if all_known else predicted - gold))
+    in_labels = set(chain(*labelled))
+    for name in sorted(in_labels - predicted):
+        near = find_similar_name(name, sorted(predicted if all_known else predicted - in_labels))
         if near is not None:
             row = next(row for row, names in zip(rows, labelled, strict=True) if name in names)
             raise DataError(

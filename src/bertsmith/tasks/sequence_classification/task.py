@@ -17,6 +17,7 @@ from bertsmith.metrics.classification import LOWER_IS_BETTER, SIGNED_METRICS
 from bertsmith.metrics.entities import LabelCounts
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.metrics.probabilities import binary_cross_entropies, log_softmax
+from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.base import Task
 from bertsmith.tasks.encoded_texts import EncodedTexts, encode_texts, padded
@@ -84,7 +85,10 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
         requested = None if options is None else options.problem_type
         chosen = requested or configured_problem_type(config)
         if (chosen == REGRESSION) != (config.num_labels == 1):
-            raise OptionError(f"--problem-type {chosen}: {name} has {config.num_labels} outputs")
+            expected = "1" if chosen == REGRESSION else "at least 2"
+            raise OptionError(
+                f"--problem-type {chosen}: found {counted(config.num_labels, 'output')} in {name}, expected {expected}"
+            )
         labels = [] if chosen == REGRESSION else [config.id2label[number] for number in range(len(config.id2label))]
         return cls(labels, chosen).with_model_temperature(config, name)
 
@@ -147,7 +151,7 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
 
     @classmethod
     def reference_of_model(cls, config: Any, name: str) -> FileReference | None:
-        """Return the text columns of the training file."""
+        """Return the text columns of the MODEL's training file."""
         return configured_text_columns(config, name)
 
     def read_unlabelled(self, path: Path, columns: Columns) -> list[Row]:

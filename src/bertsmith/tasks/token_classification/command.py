@@ -36,7 +36,7 @@ def _show(result: Any) -> str:
 
 COMMAND = TaskCommand(
     "tag",
-    "Find the entities of a text and their places, or label each word; long texts are read in windows.",
+    "Find the entities of a text and their positions, or label each word; long texts are read in windows.",
     TagOptions,
     read_input_texts,
     _predict,

@@ -49,7 +49,7 @@ def tag(runner: Runner, text: str | list[str], *, max_length: int | None = None)
     head = runner.task(NAME)
     length = runner.row_length(NAME, max_length)
     answers = [Tagging(given, []) for given in texts]
-    indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", lacking="no label")
+    indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", empty_answer="no label")
     pieces: list[WordTokenIds] = []
     places: list[tuple[int, list[tuple[int, int]]]] = []
     for number, (words, spans) in enumerate(words_of_text(runner.tokenizer, texts)):

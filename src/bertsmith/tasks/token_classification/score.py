@@ -21,7 +21,7 @@ from bertsmith.tasks.token_classification.tagged_file import read_scored
 
 @dataclass(frozen=True)
 class TypeScores(Scores):
-    """The entities of one type: `precision`, `recall` and `f1`; the number of them in LABELS, and in PREDICTIONS."""
+    """The entities of one type: `precision`, `recall` and `f1`; their number in LABELS and in PREDICTIONS."""
 
     gold: int
     predicted: int

@@ -23,9 +23,9 @@ LabelsAre = Literal["plain", "entities"]
 LABELS_ARE = "labels_are"
 """The configuration key of the kind of a model's labels."""
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
-_PLAIN_ADVICE = "give --labels-are plain if the tags are plain labels, such as parts of speech"
+_PLAIN_ADVICE = "--labels-are plain if the tags are plain labels, such as parts of speech"
 _NAMES_ADVICE = (
-    "give names in the order of the numbers with --label-names O,B-PER,I-PER or --label-names FILE (one name per line)"
+    "--label-names O,B-PER,I-PER or --label-names FILE (one name per line), with names in the order of the numbers"
 )
 
 
@@ -58,21 +58,21 @@ def infer_tag_kind(sentences: Sequence[Sentence], others: Sequence[Sentence] = (
     if detect_kind(tags, every) == "entities":
         if all(parse_tag(tag) is not None and "-" not in tag and tag != "O" for tag in every):
             warn(
-                f"{sentences[0].file}: the tags {', '.join(sorted(every))} are read as entity tags; "
-                f"{_PLAIN_ADVICE} or word segmentation"
+                f"{sentences[0].file}: the tags {', '.join(sorted(every))} are read as entity tags. "
+                f"Try: {_PLAIN_ADVICE} or word segmentation"
             )
         return "entities"
     if all(_NUMBER.fullmatch(tag) for tag in tags):
         raise DataError(
-            f"{sentences[0].where(0)}: found the tag {sentences[0].tags[0]!r}, and all other tags are numbers too; "
-            f"{_NAMES_ADVICE}, use a different column with --label-column, or keep the numbers with --labels-are plain"
+            f"{sentences[0].where(0)}: found the tag {sentences[0].tags[0]!r}, and all other tags are numbers too. "
+            f"Try: {_NAMES_ADVICE}; --label-column for a different column; or --labels-are plain to keep the numbers"
         )
     suspects = _suspected_entity_tags(tags)
     for where, tag in _places(sentences):
         if tag in suspects:
             raise DataError(
                 f"{where}: found the tag {tag!r}, which looks like an entity tag in a different spelling; "
-                f"expected {hyphenated(tag)!r}; {_PLAIN_ADVICE}"
+                f"expected {hyphenated(tag)!r}. Try: {_PLAIN_ADVICE}"
             )
     return "plain"
 
@@ -94,27 +94,27 @@ def convert_tags(sentences: Sequence[Sentence], kind: LabelsAre) -> list[Sentenc
     for where, tag in _places(sentences):
         if parse_tag(tag) is None:
             raise DataError(
-                f"{where}: found the tag {tag!r}, expected O, or B-, I-, E- or S- and a type; {_advice(tag, tags)}"
+                f"{where}: found the tag {tag!r}, expected O, or B-, I-, E- or S- and a type. {_advice(tag, tags)}"
             )
     return list(sentences)
 
 
 def _advice(tag: str, tags: Set[str]) -> str:
     if all(_NUMBER.fullmatch(each) for each in tags):
-        return f"numbers need names: {_NAMES_ADVICE}"
+        return f"Try: {_NAMES_ADVICE}"
     if tag == "0":
-        return "is it a zero instead of the letter O?"
+        return "Is it a zero instead of the letter O?"
     written = hyphenated(tag)
-    return (f"write it as {written!r}, or " if written is not None else "") + _PLAIN_ADVICE
+    return "Try: " + (f"write it as {written!r}, or " if written is not None else "") + _PLAIN_ADVICE
 
 
 def advice_on_numbers(tag: str) -> str:
     """Return advice about a tag that is a number; empty for other tags."""
-    return f"; if it is the number of a tag, {_NAMES_ADVICE}" if _NUMBER.fullmatch(tag) else ""
+    return f". If it is the number of a tag, try {_NAMES_ADVICE}" if _NUMBER.fullmatch(tag) else ""
 
 
 def _suspected_entity_tags(tags: set[str]) -> set[str]:
-    """Return the plain tags that look like entity tags: all except O do, or there are B and I (say) of one type."""
+    """Return the plain tags that look like entity tags: if all except O do, or B and I of one type do."""
     looks = {tag: found for tag in tags if (found := hyphenated(tag)) is not None}
     types = {found[2:] for tag, found in looks.items() if found[0] == "B" and tag != "o"}
     paired = any(found[0] in "IELM" and found[2:] in types for found in looks.values())

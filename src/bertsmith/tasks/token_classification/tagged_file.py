@@ -29,7 +29,7 @@ FORMATS = ("conll", "conllu", "jsonl", "parquet", DATA_SET)
 
 
 def read_tagged(path: Path, columns: Columns, *, placeholder_label: str | None = None) -> list[Sentence]:
-    """Read the sentences of a file or data set.
+    """Read the sentences of a file or dataset.
 
     Without `--format`, files other than `.conllu`, `.jsonl` and `.parquet` are read as CoNLL columns. The kind of tags
     is that of `columns`, else detected (`tag_kinds`). With a `placeholder_label`, every token gets this tag, and the
@@ -193,7 +193,7 @@ def _texts(
     name = next((name for name in ((requested,) if requested is not None else usual_names) if name in record), None)
     if name is None:
         wanted = repr(requested) if requested is not None else " or ".join(map(repr, usual_names))
-        raise DataError(f"{where}: no {wanted}; the columns there are {', '.join(map(repr, record))}. Try: {option}")
+        raise DataError(f"{where}: no {wanted}; the columns are {', '.join(map(repr, record))}. Try: {option}")
     values = record[name]
     if not isinstance(values, list):
         raise DataError(f"{where}: {name!r}: found {kind(values)}, expected a list of texts")
