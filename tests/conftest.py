@@ -123,8 +123,8 @@ def document_text(number: int) -> str:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Models compute on one thread: for such small ones, on busy cores, threads that wait for each other cost more
-    than the arithmetic (ten updates took 13 s on two threads beside other work, 1 s on one). Streams follow from the
-    cores, whatever OMP_NUM_THREADS says.
+    than the arithmetic (ten updates took 13 s on two threads beside other work, 1 s on one). Micro-batch threads follow
+    from the cores, whatever OMP_NUM_THREADS says.
     """
     from bertsmith.runtime import machine
 
@@ -223,7 +223,7 @@ def seed_models_kept() -> Callable[[], contextlib.AbstractContextManager[None]]:
 
 @pytest.fixture
 def cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without a GPU: for what is of CPUs alone, such as streams."""
+    """A machine without a GPU: for what only CPUs have, such as micro-batch threads."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
 
 

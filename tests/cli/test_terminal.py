@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bertsmith.cli.verdicts import language_model_lines
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.records.pretraining import PairAudit
 from bertsmith.runtime.console import WIDTH, wrapped
 

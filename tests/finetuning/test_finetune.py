@@ -145,12 +145,14 @@ def numbered(labelled: Labelled, tmp_path: Path) -> Labelled:
 
 
 @pytest.mark.usefixtures("cpu")
-@pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2])
 def test_the_figures_of_a_head_trained_in_bfloat16_are_of_float32(
-    run: Path, numbered: Labelled, tmp_path: Path, streams: int, monkeypatch: pytest.MonkeyPatch
+    run: Path, numbered: Labelled, tmp_path: Path, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The figure that the weights are chosen by, the one that is reported, and the one that `evaluate` gives again."""
-    monkeypatch.setattr(choices, "choose_streams", lambda *_, **__: AutomaticChoice("streams", str(streams), "a test"))
+    monkeypatch.setattr(
+        choices, "choose_micro_batch_threads", lambda *_, **__: AutomaticChoice("streams", str(threads), "a test")
+    )
     data = {"train": numbered("train", 60), "dev": numbered("dev", 60)}
     in_bfloat16 = {**QUICK, "precision": "bf16", "epochs": 3, "problem_type": "regression"}
     tuned = finetune("sequence-classification", model=run, out=tmp_path / "run", **data, **in_bfloat16)

@@ -14,9 +14,9 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_batches import LabelledData
 from bertsmith.finetuning.head_model import load_head
+from bertsmith.finetuning.head_training import train_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import head_outputs, tensors
 from bertsmith.models.loading import load_config
@@ -183,10 +183,10 @@ def test_an_update_is_the_same_for_every_micro_batch_size(
     """Micro-batches hold unequal numbers of words; dividing each by its own would give other weights."""
     head, data = encoded(task, sample, still)
     weights = []
-    for streams in (1, 2, 5):
+    for threads in (1, 2, 5):
         settings, folder = (
-            head_settings(head, still, task=task, max_length=LENGTH, streams=streams),
-            RunFolder(tmp_path / f"run-{streams}"),
+            head_settings(head, still, task=task, max_length=LENGTH, threads=threads),
+            RunFolder(tmp_path / f"run-{threads}"),
         )
         folder.path.mkdir()
         tokenizer = load_tokenizer(str(still))
@@ -209,10 +209,10 @@ def test_a_weighted_update_is_a_weighted_mean(
     if not head.supports_class_weights:
         pytest.skip(f"{task} has no classes to weigh")
     trained = []
-    for number, (streams, factor) in enumerate(((1, 1.0), (5, 1.0), (2, 1e-4), (1, 0.0))):
+    for number, (threads, factor) in enumerate(((1, 1.0), (5, 1.0), (2, 1e-4), (1, 0.0))):
         # The last one has no weights.
         weights = tuple(factor * (1 + 2 * place) for place in range(len(head.labels))) if factor else None
-        settings = head_settings(head, still, task=task, max_length=LENGTH, streams=streams, class_weights=weights)
+        settings = head_settings(head, still, task=task, max_length=LENGTH, threads=threads, class_weights=weights)
         folder = RunFolder(tmp_path / f"run-{number}")
         folder.path.mkdir()
         tokenizer = load_tokenizer(str(still))

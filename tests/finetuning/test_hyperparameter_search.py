@@ -29,7 +29,7 @@ from bertsmith.finetuning import hyperparameter_search as search_module
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.proposals import propose, with_default_ranges
 from bertsmith.finetuning.search_space import DiscreteValues, ValueRange, parse_space
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.records.search import Trial
 from bertsmith.runtime.machine import AutomaticChoice
 from bertsmith.verbs.finetune import finetune
@@ -304,7 +304,7 @@ def test_a_killed_search_resumes(given_files: dict[str, Path], tmp_path: Path) -
     command = [sys.executable, "-m", "bertsmith", "finetune", TASK, "--out", str(out)]
     for name, value in {**given_files, **QUICK, "search": 8}.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "2"}  # streams, of which there are two here, draw dropout
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}  # two micro-batch threads draw dropout
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         until = time.monotonic() + 300

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from bertsmith.config import extras
 from bertsmith.errors import Interrupted, OptionError
-from bertsmith.finetuning import engine
+from bertsmith.finetuning import head_training
 from bertsmith.finetuning.defaults import choose_learning_rate
 from bertsmith.finetuning.lora import Lora, add_adapters, merge_adapters, target_names
 from bertsmith.verbs.finetune import finetune
@@ -141,7 +141,7 @@ def test_the_run_is_a_stock_model_that_answers_as_the_adapters_did(
         assert any(".lora_" in name for name, _ in model.named_parameters())
         merge_adapters(model)
 
-    monkeypatch.setattr(engine, "merge_adapters", watched)
+    monkeypatch.setattr(head_training, "merge_adapters", watched)
     files = {"model": run, "train": labelled("train", 48), "dev": labelled("dev", 20)}
     made = finetune(TASK, **files, **QUICK, out=tmp_path / "run", lora=4).run
     plain = finetune(TASK, **files, **QUICK, out=tmp_path / "plain").run

@@ -14,9 +14,9 @@ import torch
 import transformers
 
 import bertsmith
-from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_batches import HeadBatches, LabelledData
 from bertsmith.finetuning.head_model import load_head
+from bertsmith.finetuning.head_training import train_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import tensors
 from bertsmith.tasks.files.labelled_file import Columns
@@ -81,14 +81,14 @@ def test_an_update_is_the_same_for_every_micro_batch_size(
 ) -> None:
     head, part = encoded(data, run)
     weights = []
-    for streams in (1, 5):
+    for threads in (1, 5):
         config = transformers.AutoConfig.from_pretrained(run)
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
-        still = tmp_path / f"still-{streams}"
+        still = tmp_path / f"still-{threads}"
         transformers.AutoModel.from_pretrained(run, config=config).save_pretrained(still)
-        folder = RunFolder(tmp_path / f"run-{streams}")
+        folder = RunFolder(tmp_path / f"run-{threads}")
         folder.path.mkdir()
-        settings = head_settings(head, still, problem_type=MULTI_LABEL, streams=streams)
+        settings = head_settings(head, still, problem_type=MULTI_LABEL, threads=threads)
         tokenizer = load_tokenizer(str(run))
         trained = train_head(settings, part, part, tokenizer=tokenizer, folder=folder, seed=0, title="a test")
         weights.append(trained.model.state_dict())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from bertsmith.errors import DivergedError, Interrupted, OptionError
-from bertsmith.finetuning import choices
+from bertsmith.finetuning import choices, head_training
 from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.head_batches import HeadBatches, LabelledData, TokenBudgetDataset
 from bertsmith.finetuning.parameters import depth_of, rate_shares_by_layer
@@ -181,14 +183,35 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     assert not (out / "seeds" / "seed-0" / "checkpoints").exists()
 
 
-def test_a_resumed_run_keeps_its_streams_and_precision(
+def test_a_signal_during_the_last_evaluation_keeps_the_training(
+    run: Path, labelled: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {**QUICK, "model": run, "train": labelled("train", 48), "dev": labelled("dev", 20), "eval_every": 6}
+    unbroken = finetune("sequence-classification", **options, out=tmp_path / "unbroken").run
+    out = tmp_path / "stopped"
+    original = head_training.head_outputs
+
+    def head_outputs(*arguments: Any, **more: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return original(*arguments, **more)
+
+    monkeypatch.setattr(head_training, "head_outputs", head_outputs)
+    with pytest.raises(Interrupted, match=r"after the last update \(6\) of seed 0"):
+        finetune("sequence-classification", **options, out=out)
+    assert (out / "seeds" / "seed-0" / "checkpoints" / "step-6" / "best.json").is_file()
+    monkeypatch.undo()
+    finetune("sequence-classification", **options, out=out, resume=True)
+    assert same(out, unbroken)
+
+
+def test_a_resumed_run_keeps_its_threads_and_precision(
     run: Path, labelled: Labelled, tmp_path: Path, signalled: Signalled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With dropout, which other streams draw otherwise: the machine may have other cores when a run goes on."""
+    """With dropout, which depends on the number of threads, on a machine with other cores than at the start."""
 
-    def on_a_machine_of(streams: int, precision: str) -> None:
+    def on_a_machine_of(threads: int, precision: str) -> None:
         monkeypatch.setattr(
-            choices, "choose_streams", lambda *_, **__: AutomaticChoice("streams", str(streams), "a test")
+            choices, "choose_micro_batch_threads", lambda *_, **__: AutomaticChoice("streams", str(threads), "a test")
         )
         monkeypatch.setattr(choices, "choose_precision", lambda *_: AutomaticChoice("precision", precision, "a test"))
 

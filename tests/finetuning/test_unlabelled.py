@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from bertsmith.errors import BertsmithError, DataError, Interrupted, OptionError
 from bertsmith.evaluation.dataset_roles import dataset_role
-from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_batches import HeadBatches, LabelledData
-from bertsmith.finetuning.head_losses import Distillation, loss_sums
+from bertsmith.finetuning.head_losses import Distillation, head_loss_sums
 from bertsmith.finetuning.head_model import load_head
+from bertsmith.finetuning.head_training import train_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import tensors
 from bertsmith.runtime.files import sha256_of
@@ -151,7 +151,7 @@ def test_the_loss_is_that_of_stock_modules(
             gold = gold[:, 0]
         return by_stock(kind, logits, gold, said[row], row < 10, weighted)
 
-    compute = loss_sums(losses, Distillation(WEIGHT, SOFTENED))
+    compute = head_loss_sums(losses, Distillation(WEIGHT, SOFTENED))
     for chosen in (list(numbers), alone[True], alone[False]):
         model.zero_grad()
         batch = batches(chosen)
@@ -181,7 +181,7 @@ def test_an_update_is_the_same_for_every_division(
     head, data, _ = both(kind, still, tmp_path)
     tokenizer = load_tokenizer(str(still))
     found = []
-    for place, values in enumerate(({}, {"micro_batch_tokens": 24}, {"streams": 2})):
+    for place, values in enumerate(({}, {"micro_batch_tokens": 24}, {"threads": 2})):
         settings = head_settings(head, still, class_weights=weights, **LEARNT, **task_of(kind), **values)
         folder = RunFolder(tmp_path / f"run-{place}")
         folder.path.mkdir()

@@ -59,7 +59,7 @@ PREDICT = '''
 from dataclasses import dataclass
 
 from bertsmith.config.verb import Result
-from bertsmith.tasks.encoded_texts import encode
+from bertsmith.tasks.encoded_texts import encode_texts
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Measure(Result):
 def measure(runner, text, *, times=1):
     """The number of tokens."""
     texts = [text] if isinstance(text, str) else text
-    encoded, answers = encode(runner.tokenizer, texts, None, runner.max_length), [None] * len(texts)
+    encoded, answers = encode_texts(runner.tokenizer, texts, None, runner.max_length), [None] * len(texts)
     for numbers, lengths in runner.forward("measuring")(encoded, times=times):
         for number, length in zip(numbers, lengths.tolist(), strict=True):
             answers[number] = Measure(texts[number], length)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from bertsmith.metrics.classification import Metric, accuracy, binary_f1, mean_squared_error, pearson
-from bertsmith.metrics.comparison import Difference, compare, examples_needed, interval, p_value
+from bertsmith.metrics.comparison import Difference, compare_measurements, difference_interval, examples_needed, p_value
 from bertsmith.metrics.resampling import bootstrap_draws
 from bertsmith.metrics.student import t_975
 
@@ -19,7 +19,7 @@ Answers = npt.NDArray[np.float64]
 
 
 def compared(metric: Metric, gold: Answers, a: Answers, b: Answers) -> Difference:
-    return compare({"": metric.measure(gold, a)}, {"": metric.measure(gold, b)})[""]
+    return compare_measurements({"": metric.measure(gold, a)}, {"": metric.measure(gold, b)})[""]
 
 
 def right(only_a: int, only_b: int, both: int, neither: int = 0) -> tuple[Answers, Answers, Answers]:
@@ -175,7 +175,7 @@ def test_the_interval_holds_the_true_difference(world: str) -> None:
     for _ in range(SETS):
         gold, *both = draw(generator, EXAMPLES)
         a, b = (metric.measure(gold, side) for side in both)
-        low, high = interval(b.over(times) - a.over(times), int(a.differs(b).sum()))
+        low, high = difference_interval(b.over(times) - a.over(times), int(a.differs(b).sum()))
         held += low - 1e-9 <= truth <= high + 1e-9
     assert 0.93 * SETS <= held < SETS
 
@@ -191,7 +191,7 @@ def test_interval_and_p_value_agree(world: str) -> None:
         gold, *both = draw(generator, EXAMPLES)
         a, b = (metric.measure(gold, side) for side in both)
         where = a.differs(b)
-        low, high = interval(b.over(times) - a.over(times), int(where.sum()))
+        low, high = difference_interval(b.over(times) - a.over(times), int(where.sum()))
         p = p_value(a, b, where)
         differ += (low > 0 or high < 0) != (p < 0.05)
         sure += p < 0.05
@@ -210,6 +210,6 @@ def test_so_many_examples_show_a_difference_in_80_of_100_files() -> None:
     for _ in range(500):
         gold, *both = draw(generator, needed)
         a, b = (metric.measure(gold, side) for side in both)
-        low, _ = interval(b.over(times) - a.over(times), int(a.differs(b).sum()))
+        low, _ = difference_interval(b.over(times) - a.over(times), int(a.differs(b).sum()))
         shown += low > 0
     assert 0.73 <= shown / 500 <= 0.87

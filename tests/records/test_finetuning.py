@@ -10,7 +10,7 @@ import pytest
 
 from bertsmith.errors import InputError
 from bertsmith.records.any_run import read_run, run_of_model
-from bertsmith.records.errors import ErrorReport
+from bertsmith.records.error_report import ErrorReport
 from bertsmith.records.finetuning import FinetuningRecord, SeedResult
 from bertsmith.records.labelled_files import FinetuningFiles
 from bertsmith.records.search import SearchReport, Trial

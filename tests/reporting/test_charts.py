@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bertsmith.reporting.bar_charts import bar_chart, compared_bars
 from bertsmith.reporting.histograms import histogram, reliability_diagram
 from bertsmith.reporting.line_chart import Series, line_chart
-from bertsmith.reporting.svg import FONT_SIZE, WIDTH, shortened, text_width
+from bertsmith.reporting.svg import FONT_SIZE, WIDTH, shorten_to_width, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 ATTACK = '<script>alert("&\'")</script>'
@@ -243,7 +243,7 @@ def test_any_histogram_is_well_formed(bins: list[tuple[float, float, int]], labe
 
 @given(st.text(), st.floats(20, 600))
 def test_shortened_text_fits(content: str, room: float) -> None:
-    assert text_width(shortened(content, room)) <= room
+    assert text_width(shorten_to_width(content, room)) <= room
 
 
 # Bars beside each other

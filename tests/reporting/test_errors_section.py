@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bertsmith.records.errors import ErrorReport, Figure
+from bertsmith.records.error_report import ErrorReport, Figure
 from bertsmith.reporting.error_sections import Provenance, evaluation_page
 
 ATTACK = "<script>alert('&')</script>"

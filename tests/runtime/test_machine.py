@@ -1,4 +1,4 @@
-"""Threads and streams follow from the cores, unless the user says how many threads there are."""
+"""The numbers of threads follow from the cores, unless the user says how many threads there are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CODE = """
 import os
 from bertsmith.runtime import machine
 machine.cores = lambda: 8
-for choice in (machine.choose_threads(), machine.choose_streams("cpu", examples=32, whole=None)):
+for choice in (machine.choose_threads(), machine.choose_micro_batch_threads("cpu", examples=32, obstacle=None)):
     print(choice.value, choice.reason, sep="|")
 machine.prepare_process()
 import torch
@@ -22,7 +22,7 @@ print(torch.get_num_threads())
 
 
 def chosen(asked: str | None, here: int) -> list[str]:
-    """Threads and streams of one of `here` processes with their reasons, and the threads that torch then has."""
+    """Threads and micro-batch threads of one of `here` processes with reasons, and the threads that torch then has."""
     inherited = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     given = {} if asked is None else {"OMP_NUM_THREADS": asked}
     launcher = {"WORLD_SIZE": str(here), "LOCAL_WORLD_SIZE": str(here)} if here > 1 else {}
@@ -34,7 +34,7 @@ def chosen(asked: str | None, here: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "here", "threads", "streams"),
+    ("asked", "here", "threads", "micro_batch_threads"),
     [
         (None, 1, "8|one per core that this process may use", "2"),
         ("", 1, "8|one per core that this process may use", "2"),
@@ -48,9 +48,9 @@ def chosen(asked: str | None, here: int) -> list[str]:
     ],
 )
 def test_what_the_user_says_of_threads_is_taken_and_is_the_reason(
-    asked: str | None, here: int, threads: str, streams: str
+    asked: str | None, here: int, threads: str, micro_batch_threads: str
 ) -> None:
     found = chosen(asked, here)
     assert found[0] == threads
-    assert found[1].partition("|")[0] == streams
+    assert found[1].partition("|")[0] == micro_batch_threads
     assert found[2] == threads.partition("|")[0], "what torch computes with"

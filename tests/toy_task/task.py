@@ -13,14 +13,14 @@ import numpy as np
 from bertsmith.metrics.classification import accuracy
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.tasks.base import Task
-from bertsmith.tasks.encoded_texts import EncodedTexts, encode, padded
+from bertsmith.tasks.encoded_texts import EncodedTexts, encode_texts, padded
 from bertsmith.tasks.files.labelled_file import Columns, Row, read_rows
 from bertsmith.tasks.values import (
-    Batch,
     ComparisonItem,
     Ints,
     LabelledPrediction,
     Logits,
+    ModelInputs,
     ModelOutputs,
     TaskOptions,
     Tokenizer,
@@ -69,9 +69,9 @@ class Shouting(Task[Row, EncodedTexts, Ints, Logits]):
             yield json.dumps({"text": row.text, "shouted": label == LABELS[1]})
 
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Row], max_length: int) -> EncodedTexts:
-        return encode(tokenizer, [row.text for row in examples], None, max_length)
+        return encode_texts(tokenizer, [row.text for row in examples], None, max_length)
 
-    def batch(self, inputs: EncodedTexts, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+    def batch(self, inputs: EncodedTexts, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> ModelInputs:
         return padded(inputs, rows, pad_token_id, with_types=with_types)
 
     def row_targets(self, inputs: EncodedTexts, targets: Ints, rows: Sequence[int]) -> Ints:

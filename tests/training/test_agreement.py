@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from bertsmith.runtime import processes
-from bertsmith.training.agreement import agree_on_clock_and_stop
+from bertsmith.training.agreement import agree_on_clock_and_stop, agree_on_stop
 from bertsmith.training.budget import Budget
 from bertsmith.training.signals import StopRequest
 
@@ -30,3 +30,11 @@ def test_the_latest_clock_and_the_signal_of_any_process_count(monkeypatch: pytes
     assert agree_on_clock_and_stop(budget, stop)
     assert budget.seconds == 45
     assert stop.requested == "a signal to another process"
+
+
+@pytest.mark.parametrize("another", [0.0, 1.0])
+def test_a_signal_of_any_process_after_the_last_update(monkeypatch: pytest.MonkeyPatch, another: float) -> None:
+    monkeypatch.setattr(processes, "all_reduce_max", lambda values: [max(*values, another)])
+    stop = StopRequest()
+    assert agree_on_stop(stop) == bool(another)
+    assert stop.requested == ("a signal to another process" if another else None)

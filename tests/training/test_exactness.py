@@ -330,7 +330,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(
     ):
         pretrain(little_store, out=out, steps=6, save_every=1, **options)
     model, before = calls[4]
-    # Two streams an update; the examples of the one that failed are asked one by one, and nothing else is computed.
+    # Two threads per update; the examples of the one that failed are asked one by one, and nothing else is computed.
     assert len(calls) == 3 * 2 + 8
     assert_identical(dict(model.state_dict()), before)
     assert [path.name for path in sorted((out / "checkpoints").iterdir())] == ["step-1", "step-2"]
@@ -381,19 +381,19 @@ def test_a_run_that_continues_begins_with_the_figures_of_its_model(run: Path, st
 
 
 @pytest.mark.usefixtures("cpu")
-@pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2])
 def test_the_precision_is_that_of_the_plan_whatever_accelerate_is_told(
     store: Path,
     tmp_path: Path,
     tiny: Options,
-    streams: int,
+    threads: int,
     weights_of: WeightsOf,
     assert_identical: Identical,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`accelerate launch` leaves a precision of its own in the environment of a process."""
-    chosen = machine.AutomaticChoice("streams", str(streams), "a test")
-    monkeypatch.setattr(automatic_choices, "choose_streams", lambda *_, **__: chosen)
+    chosen = machine.AutomaticChoice("streams", str(threads), "a test")
+    monkeypatch.setattr(automatic_choices, "choose_micro_batch_threads", lambda *_, **__: chosen)
     runs = {}
     for told in ("no", "bf16"):
         monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", told)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from bertsmith.models.bert import BertForPreTraining, set_dropout
 from bertsmith.models.fast.compute_weights import ComputeWeights
 from bertsmith.models.fast.fast_bert import fast
-from bertsmith.runtime.machine import choose_streams
+from bertsmith.runtime.machine import choose_micro_batch_threads
 from bertsmith.training.micro_batch_threads import MicroBatchThreads
 from bertsmith.training.optimizers import make_optimizer
 from bertsmith.training.training_plan import Optimization
@@ -204,7 +204,7 @@ def test_an_error_in_a_thread_is_raised_and_the_threads_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "examples", "whole", "cores", "expected"),
+    ("device", "examples", "obstacle", "cores", "expected"),
     [
         ("cpu", 32, None, 2, "2"),
         ("cpu", 32, None, 1, "1"),
@@ -214,7 +214,7 @@ def test_an_error_in_a_thread_is_raised_and_the_threads_end() -> None:
     ],
 )
 def test_when_there_are_streams(
-    device: str, examples: int, whole: str | None, cores: int, expected: str, monkeypatch: pytest.MonkeyPatch
+    device: str, examples: int, obstacle: str | None, cores: int, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bertsmith.runtime.machine.cores", lambda: cores)
-    assert choose_streams(device, examples=examples, whole=whole).value == expected
+    assert choose_micro_batch_threads(device, examples=examples, obstacle=obstacle).value == expected

@@ -14,7 +14,7 @@ from bertsmith.training.training_plan import Work
 from bertsmith.training.update_sampler import Update
 
 
-def monitor_of(file: Path, work: Work | None = None, log_event: LogEvent | None = None) -> Monitor:
+def make_monitor(file: Path, work: Work | None = None, log_event: LogEvent | None = None) -> Monitor:
     budget = Budget(steps=10, seconds=6.12345)
     return Monitor(file, title="a test", budget=budget, step=0, work=work, log_event=log_event)
 
@@ -36,9 +36,7 @@ def log_one_update(monitor: Monitor) -> None:
 
 def test_the_columns_of_an_update_and_of_an_evaluation(tmp_path: Path) -> None:
     file, events = tmp_path / "metrics.jsonl", list[dict[str, Any]]()
-    with Monitor(
-        file, title="a test", budget=Budget(steps=10, seconds=6.12345), step=0, work=None, log_event=events.append
-    ) as monitor:
+    with make_monitor(file, log_event=events.append) as monitor:
         log_one_update(monitor)
         monitor.log_evaluation(3, {"evaluation": {"loss": 2.0, "nsp": None}, "general_evaluation": {"loss": 5.0}})
     update, evaluation = (json.loads(line) for line in file.read_text(encoding="utf-8").splitlines())
@@ -61,23 +59,14 @@ def test_lines_are_appended_by_the_first_process_only(tmp_path: Path, monkeypatc
     file.write_text('{"step": 2}\n', encoding="utf-8")
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
-        with Monitor(
-            file, title="a test", budget=Budget(steps=10, seconds=6.12345), step=0, work=None, log_event=None
-        ) as monitor:
+        with make_monitor(file) as monitor:
             log_one_update(monitor)
     assert [json.loads(line)["step"] for line in file.read_text(encoding="utf-8").splitlines()] == [2, 3]
 
 
 def test_the_share_of_the_peak(tmp_path: Path) -> None:
     work = Work(flops=lambda update: 50.0 * update.examples, peak=1000.0)
-    with Monitor(
-        tmp_path / "metrics.jsonl",
-        title="a test",
-        budget=Budget(steps=10, seconds=6.12345),
-        step=0,
-        work=work,
-        log_event=None,
-    ) as monitor:
+    with make_monitor(tmp_path / "metrics.jsonl", work) as monitor:
         assert monitor.peak_share() is None, "no update has been made"
         log_one_update(monitor)
         assert monitor.peak_share() == 0.1

@@ -94,7 +94,7 @@ def test_the_message_names_the_update_and_the_example(
 @pytest.fixture
 def one_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """An update is computed by one call."""
-    monkeypatch.setattr("bertsmith.runtime.machine.STREAMS", 1)
+    monkeypatch.setattr("bertsmith.runtime.machine.MICRO_BATCH_THREADS", 1)
 
 
 @pytest.mark.usefixtures("one_stream")

@@ -41,7 +41,7 @@ def verbs() -> dict[str, str]:
     """Return every verb with its line in `bertsmith --help`."""
     from bertsmith.tasks import registry
 
-    return _BEFORE | {verb: task.summary for verb, task in registry.verbs().items()} | _AFTER
+    return _BEFORE | {verb: task.summary for verb, task in registry.task_verbs().items()} | _AFTER
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

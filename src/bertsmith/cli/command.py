@@ -38,7 +38,7 @@ from bertsmith.errors import OptionError
 from bertsmith.runtime import processes
 from bertsmith.runtime.console import log_to_terminal
 from bertsmith.tasks.command import TaskCommand
-from bertsmith.tasks.registry import verbs
+from bertsmith.tasks.registry import task_verbs
 
 OptionsType = TypeVar("OptionsType", bound=Options)
 
@@ -69,7 +69,7 @@ class Command(Generic[OptionsType]):
 
 def command_of(verb: str) -> Command[Any]:
     """Return the command of a verb, declared in the folder of its task or in a module of this package."""
-    task = verbs().get(verb)
+    task = task_verbs().get(verb)
     if task is None:
         command: Command[Any] = importlib.import_module(f"bertsmith.cli.{verb.replace('-', '_')}").COMMAND
         return command

@@ -12,7 +12,7 @@ from bertsmith.cli.figures import figure_lines
 from bertsmith.cli.verdicts import language_model_lines
 from bertsmith.errors import shortened
 from bertsmith.evaluation.options import EvaluateOptions
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.records.pretraining import PairAudit, PretrainingRecord
 from bertsmith.reporting.numbers import counted, format_metric, interval_text, most_of, percent
 from bertsmith.runtime.console import wrapped

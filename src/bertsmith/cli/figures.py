@@ -28,7 +28,7 @@ def figure_lines(
 
 
 def fit_table(rows: Iterable[Any]) -> list[str]:
-    """Return a table that compares how tokenizers fit a text (`tokenization.measures.Fit`)."""
+    """Return a table that compares how tokenizers fit a text (`tokenization.measures.TokenizerFit`)."""
     rows = list(rows)
     width = max(len("tokenizer"), *(len(row.name) for row in rows))
     return [

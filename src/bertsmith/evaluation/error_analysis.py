@@ -13,7 +13,7 @@ import numpy.typing as npt
 from bertsmith.errors import shortened
 from bertsmith.evaluation.task_head import ScoredExamples
 from bertsmith.metrics.calibration import Calibration, calibration
-from bertsmith.records.errors import (
+from bertsmith.records.error_report import (
     CalibrationBin,
     CalibrationFigures,
     CalibrationReport,

@@ -14,7 +14,7 @@ from bertsmith.evaluation.options import EvaluateOptions
 from bertsmith.evaluation.page_file import check_page
 from bertsmith.evaluation.task_head import LabelledExamples, ScoredExamples, predict_examples
 from bertsmith.models.loading import load_config
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.reporting.error_sections import Provenance, evaluation_page
 from bertsmith.reporting.numbers import Cell
 from bertsmith.runtime.files import sha256_of, write_text

@@ -17,7 +17,7 @@ SHOWN_LABELS = 5
 """Labels of the training file that are shown with their share; `--verbose` shows 20."""
 
 
-def announce(data: FinetuningData, settings: HeadSettings, choices: Iterable[AutomaticChoice]) -> None:
+def announce_finetuning(data: FinetuningData, settings: HeadSettings, choices: Iterable[AutomaticChoice]) -> None:
     """Print files, labels, length and output of the run, and warnings about the data.
 
     Details are the facts of each file and every automatic choice with its reason.

@@ -21,8 +21,8 @@ from bertsmith.runtime.machine import (
     as_started,
     choose_attention,
     choose_device,
+    choose_micro_batch_threads,
     choose_precision,
-    choose_streams,
     prepare_process,
 )
 from bertsmith.tasks.class_weights import balanced_class_weights
@@ -78,12 +78,12 @@ def _choose_computation(
     precision = precision_of(options.precision, device.value, start.config)
     precision = as_started(precision, before.get("precision"))
     attention = choose_attention("auto", device.value)
-    whole = None if start.config.model_type == "bert" else "only BERT computes dropout separately for each stream"
-    streams = choose_streams(device.value, examples=options.batch_size, whole=whole)
-    if options.batch_size > 1:  # one example per update: one stream on every machine
-        streams = as_started(streams, before.get("streams"))
-    computation = Computation(precision.value, int(streams.value))
-    return [*choices, device, precision, attention, streams], computation, attention.value
+    obstacle = None if start.config.model_type == "bert" else "only BERT draws dropout separately in each thread"
+    threads = choose_micro_batch_threads(device.value, examples=options.batch_size, obstacle=obstacle)
+    if options.batch_size > 1:  # one example per update: one thread on every machine
+        threads = as_started(threads, before.get("streams"))
+    computation = Computation(precision.value, int(threads.value))
+    return [*choices, device, precision, attention, threads], computation, attention.value
 
 
 def precision_of(requested: str, device: str, config: Any) -> AutomaticChoice:

@@ -24,7 +24,7 @@ ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL = "rows_with_label", "rows_without_label"
 TARGETS = ("targets", "soft_targets", ROWS_WITH_LABEL, ROWS_WITHOUT_LABEL)
 """Keys of a batch that the loss uses; the model gets the others."""
 
-Inputs = Mapping[str, Any]
+BatchInputs = Mapping[str, Any]
 """`Batch.inputs`: the model's inputs and the labels."""
 
 
@@ -49,8 +49,8 @@ def split_by_label(labelled: Iterable[bool]) -> dict[str, Tensor]:
     return {ROWS_WITH_LABEL: known.nonzero().flatten(), ROWS_WITHOUT_LABEL: (~known).nonzero().flatten()}
 
 
-def loss_count(losses: TaskLosses, inputs: Inputs) -> float:
-    """Return the number of losses that `loss_sums` adds up for a batch; with class weights the sum of their weights."""
+def loss_count(losses: TaskLosses, inputs: BatchInputs) -> float:
+    """Return the number of losses that `head_loss_sums` adds up for a batch; with class weights, their sum."""
     targets = inputs["targets"]
     if ROWS_WITHOUT_LABEL not in inputs:
         return float(losses.loss_count(targets))
@@ -58,7 +58,9 @@ def loss_count(losses: TaskLosses, inputs: Inputs) -> float:
     return float(losses.loss_count(known) + losses.unweighted.loss_count(unknown))
 
 
-def loss_sums(losses: TaskLosses, distillation: Distillation | None) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
+def head_loss_sums(
+    losses: TaskLosses, distillation: Distillation | None
+) -> Callable[[nn.Module, dict[str, Any]], Tensor]:
     """Return the function that computes the summed loss of a batch: float32 of [1]."""
 
     def compute(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
@@ -73,18 +75,18 @@ def loss_sums(losses: TaskLosses, distillation: Distillation | None) -> Callable
     return compute
 
 
-def _labelled_loss(losses: TaskLosses, output: Any, inputs: Inputs, distillation: Distillation | None) -> Tensor:
+def _labelled_loss(losses: TaskLosses, output: Any, inputs: BatchInputs, distillation: Distillation | None) -> Tensor:
     loss = losses.loss_sum(output, inputs["targets"])
     if distillation is None:
         return loss
     return (1 - distillation.weight) * loss + distillation.weight * _teacher_loss(losses, output, inputs, distillation)
 
 
-def _teacher_loss(losses: TaskLosses, output: Any, inputs: Inputs, distillation: Distillation) -> Tensor:
+def _teacher_loss(losses: TaskLosses, output: Any, inputs: BatchInputs, distillation: Distillation) -> Tensor:
     return losses.soft_loss_sum(output, inputs["soft_targets"], inputs["targets"], distillation.temperature)
 
 
-def _rows(output: Any, inputs: Inputs, rows: Tensor) -> tuple[Any, Inputs]:
+def _rows(output: Any, inputs: BatchInputs, rows: Tensor) -> tuple[Any, BatchInputs]:
     """Return the model's output for some rows of a batch, and their targets."""
     chosen = {name: value[rows] for name, value in output.items() if isinstance(value, Tensor)}
     return SimpleNamespace(**chosen), {name: inputs[name][rows] for name in TARGETS[:2]}

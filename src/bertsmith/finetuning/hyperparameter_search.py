@@ -19,7 +19,7 @@ import torch
 from bertsmith.errors import DivergedError, OptionError
 from bertsmith.finetuning.choices import choose_settings
 from bertsmith.finetuning.data import FinetuningData
-from bertsmith.finetuning.engine import TrainedHead, train_head
+from bertsmith.finetuning.head_training import TrainedHead, train_head
 from bertsmith.finetuning.options import FinetuneOptions
 from bertsmith.finetuning.proposals import default_settings, propose, with_default_ranges
 from bertsmith.finetuning.resuming import FinetuningRun, find_checkpoint, record_interruption, stop_message
@@ -27,7 +27,7 @@ from bertsmith.finetuning.search_space import DiscreteValues, Values, parse_spac
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.finetuning.starting_model import StartingModel, starting_model
 from bertsmith.inference.head_outputs import head_outputs
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.records.search import SearchReport, Settings, Trial
 from bertsmith.reporting.numbers import counted, format_metric
 from bertsmith.reporting.search_sections import (

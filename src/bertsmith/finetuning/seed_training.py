@@ -9,13 +9,13 @@ from bertsmith.errors import DivergedError
 from bertsmith.evaluation.error_analysis import error_report
 from bertsmith.evaluation.task_head import ScoredExamples
 from bertsmith.finetuning.data import FinetuningData
-from bertsmith.finetuning.engine import TrainedHead, train_head
+from bertsmith.finetuning.head_training import TrainedHead, train_head
 from bertsmith.finetuning.loss_trend import loss_trend, no_better_than_baseline
 from bertsmith.finetuning.resuming import FinetuningRun, find_checkpoint, record_interruption, stop_message
 from bertsmith.finetuning.seed_models import RESULT, seed_folder
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.inference.head_outputs import head_outputs
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.records.finetuning import SeedResult
 from bertsmith.reporting.numbers import format_metric
 from bertsmith.runtime.console import log_info, warn

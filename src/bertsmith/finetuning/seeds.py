@@ -11,7 +11,7 @@ from bertsmith.errors import DivergedError
 from bertsmith.finetuning.loss_trend import no_better_than_baseline
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.metrics.classification import over_seeds
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.records.finetuning import MeanFigure, SeedResult
 from bertsmith.reporting.numbers import format_metric
 from bertsmith.tasks.base import AnyTask

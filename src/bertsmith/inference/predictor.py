@@ -35,9 +35,9 @@ from bertsmith.runtime.console import Progress, log_detail, warn
 from bertsmith.runtime.machine import choose_device, choose_precision, prepare_process
 from bertsmith.tasks.base import AnyTask, task_class
 from bertsmith.tasks.batching import TOKENS_PER_BATCH
-from bertsmith.tasks.encoded_texts import EncodedTexts, encode
+from bertsmith.tasks.encoded_texts import EncodedTexts, encode_texts
 from bertsmith.tasks.model_config import INPUT_LENGTH, has_head
-from bertsmith.tasks.registry import TASKS, trainable_tasks, verbs
+from bertsmith.tasks.registry import TASKS, task_verbs, trainable_tasks
 from bertsmith.tasks.runner import Forward
 from bertsmith.tasks.text_checks import check_texts, warn_truncated
 from bertsmith.tasks.values import Inputs, Logits
@@ -68,13 +68,13 @@ class Predictor:
 
     def __getattr__(self, name: str) -> MethodType:
         """Return the verb of a task as a method."""
-        entry = verbs().get(name.replace("_", "-"))
+        entry = task_verbs().get(name.replace("_", "-"))
         if entry is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return MethodType(getattr(entry.module("predict"), name), self)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *(verb.replace("-", "_") for verb in verbs())]
+        return [*super().__dir__(), *(verb.replace("-", "_") for verb in task_verbs())]
 
     def tokenize(self, text: str) -> Tokenized:
         """Return the tokens of a text and the three model inputs, as lists."""
@@ -88,7 +88,7 @@ class Predictor:
         Layer 0 is the embeddings, -1 the last layer (`last_hidden_state` of the stock BertModel).
         """
         check_texts("hidden-states", [text])
-        encoded = encode(self.tokenizer, [text], None, self.max_length)
+        encoded = encode_texts(self.tokenizer, [text], None, self.max_length)
         warn_truncated(encoded, self.max_length)
         _, batch = next(self._batches(encoded))
         with self._computing():

@@ -74,7 +74,7 @@ class Difference:
     differing_examples: int
 
 
-def compare(a: Mapping[str, Measurement], b: Mapping[str, Measurement]) -> dict[str, Difference]:
+def compare_measurements(a: Mapping[str, Measurement], b: Mapping[str, Measurement]) -> dict[str, Difference]:
     """Compare each metric of two models on the same examples; reproducible."""
     both = {(side, name): found[name] for side, found in (("a", a), ("b", b)) for name in a}
     over = resampled(both, RESAMPLES)
@@ -86,7 +86,7 @@ def _difference(a: Measurement, b: Measurement, over: Floats) -> Difference:
     differing = int(where.sum())
     if abs(difference) <= _SAME:
         difference = 0.0
-    low, high = interval(over, differing)
+    low, high = difference_interval(over, differing)
     error = float(np.nanstd(over, ddof=1))
     return Difference(
         a.value,
@@ -102,7 +102,7 @@ def _difference(a: Measurement, b: Measurement, over: Floats) -> Difference:
     )
 
 
-def interval(over: Floats, differing: int) -> tuple[float, float]:
+def difference_interval(over: Floats, differing: int) -> tuple[float, float]:
     """Return the expanded 95% percentile interval of a difference.
 
     Args:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bertsmith.objectives.pairs import Ints, PairPlan, label_counts
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.records.pretraining import PairAudit
 
 LENGTH_BINS = 8

@@ -10,7 +10,7 @@ from bertsmith.runtime.console import format_bytes, log_detail, log_info, warn
 from bertsmith.runtime.machine import machine_summary
 
 
-def announce(components: Components) -> None:
+def announce_pretraining(components: Components) -> None:
     """Log model, data, length and output of the run; as details its memory and every choice with its reason."""
     options, config = components.options, components.setup.model.config
     parameters = parameter_count(components.setup.model)

@@ -14,8 +14,8 @@ from bertsmith.runtime.machine import (
     as_started,
     choose_attention,
     choose_device,
+    choose_micro_batch_threads,
     choose_precision,
-    choose_streams,
     prepare_process,
 )
 from bertsmith.runtime.peak import free_memory
@@ -64,7 +64,9 @@ def choose_platform(options: PretrainOptions, started: PretrainingRecord | None)
     free = int(-processes.all_reduce_max([-share_of_memory(free_memory(device.value))])[0])
     precision = choose_precision(options.precision, device.value)
     attention = choose_attention(options.attention, device.value)
-    threads = choose_streams(device.value, examples=options.batch_size, whole=_reason_against_threads(options))
+    threads = choose_micro_batch_threads(
+        device.value, examples=options.batch_size, obstacle=_reason_against_threads(options)
+    )
     if started is not None:
         precision = as_started(precision, started.precision)
         threads = as_started(threads, started.streams)

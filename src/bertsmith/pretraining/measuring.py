@@ -28,7 +28,7 @@ def measures(components: Components, examples: int) -> tuple[Measure, Measure | 
     return of(_of_held_out(components, examples)), of(general) if general is not None else None
 
 
-def evaluate(
+def measure_model(
     components: Components, examples: int, *, title: str, model: Any = None
 ) -> dict[str, LanguageModelFigures]:
     """Measure the model; return its figures as `evaluation` (held-out part) and `general_evaluation` (general text)."""
@@ -46,7 +46,7 @@ def evaluate(
 
 def curve_end(components: Components, examples: int, *, step: int, model: Any = None) -> Evaluated:
     """Measure the first or last point of the curves that the evaluations during the run draw, on as many examples."""
-    return Evaluated(step=step, **evaluate(components, examples, title="evaluating", model=model))
+    return Evaluated(step=step, **measure_model(components, examples, title="evaluating", model=model))
 
 
 def _of_held_out(components: Components, examples: int) -> FixedMaskEvaluation:

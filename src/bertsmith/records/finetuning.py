@@ -12,7 +12,7 @@ from pydantic import Field, field_serializer
 from bertsmith.config.verb import Result
 from bertsmith.errors import InputError
 from bertsmith.records.base import Part, Record
-from bertsmith.records.errors import CalibrationFigures, ErrorReport, Figure
+from bertsmith.records.error_report import CalibrationFigures, ErrorReport, Figure
 from bertsmith.records.labelled_files import FinetuningFiles
 from bertsmith.records.run import RunRecord
 from bertsmith.records.search import SearchReport

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bertsmith.config.verb import Result
 from bertsmith.records.base import Part
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.records.language_model_figures import LanguageModelFigures
 from bertsmith.records.run import RunRecord
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from bertsmith.records.base import Part, Record
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 
 Number = int | float
 Settings = dict[str, Number | None]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from bertsmith.errors import shortened
-from bertsmith.records.errors import CalibrationBin, CalibrationReport, ErrorReport, Figure, Slices
+from bertsmith.records.error_report import CalibrationBin, CalibrationReport, ErrorReport, Figure, Slices
 from bertsmith.reporting.histograms import reliability_diagram
 from bertsmith.reporting.numbers import Cell, format_metric, interval_text, most_of, percent
 from bertsmith.reporting.page import Page

@@ -13,7 +13,7 @@ from typing import Literal
 from bertsmith.reporting.axes import PLOT_HEIGHT, ROW, Axes, line
 from bertsmith.reporting.numbers import format_number
 from bertsmith.reporting.scales import Point, downsample, is_drawable, pad_range, robust_range
-from bertsmith.reporting.svg import WIDTH, element, empty_figure, figure, shortened, text, text_width
+from bertsmith.reporting.svg import WIDTH, element, empty_figure, figure, shorten_to_width, text, text_width
 
 _COLOURS = 6
 """`page.css` has --series-1 to --series-6; a seventh series starts over."""
@@ -108,7 +108,7 @@ def _legend(series: Sequence[Series], classes: Sequence[str]) -> tuple[list[str]
     """Return the parts of the legend and its height; entries wrap to new rows."""
     parts, x, y = [], 0.0, 18.0
     for one, kind in zip(series, classes, strict=True):
-        name = shortened(one.name, WIDTH - 40)
+        name = shorten_to_width(one.name, WIDTH - 40)
         width = 36 + text_width(name) + 22
         if x and x + width - 22 > WIDTH:
             x, y = 0.0, y + ROW

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.records.search import SearchReport, Trial
 from bertsmith.reporting.line_chart import Series, line_chart
 from bertsmith.reporting.numbers import Cell, format_difference, format_metric, interval_text, is_share

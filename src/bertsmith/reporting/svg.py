@@ -30,7 +30,7 @@ def element(name: str, attributes: dict[str, str | float], *children: str) -> st
 
 def text(content: str, x: float, y: float, kind: str, *, anchor: str = "start", room: float = WIDTH) -> str:
     """Return a line of text; if it is wider than `room` units, it is shortened and the tooltip has all of it."""
-    shown = shortened(content, room)
+    shown = shorten_to_width(content, room)
     tooltip = [element("title", {}, escape(content))] if shown != content else []
     return element("text", {"class": kind, "x": x, "y": y, "text-anchor": anchor}, escape(shown), *tooltip)
 
@@ -40,7 +40,7 @@ def text_width(content: str) -> float:
     return sum(FONT_SIZE if unicodedata.east_asian_width(letter) in "WF" else 0.62 * FONT_SIZE for letter in content)
 
 
-def shortened(content: str, room: float) -> str:
+def shorten_to_width(content: str, room: float) -> str:
     """Return the text if it fits into `room` units, else its beginning and an ellipsis."""
     if text_width(content) <= room:
         return content

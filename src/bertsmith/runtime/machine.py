@@ -156,26 +156,28 @@ def choose_threads() -> AutomaticChoice:
     return AutomaticChoice("threads", str(cores()), "one per core that this process may use")
 
 
-STREAMS = 2
+MICRO_BATCH_THREADS = 2
 """More have not been measured: the machine had two cores."""
 
 
-def choose_streams(device: str, *, examples: int, whole: str | None) -> AutomaticChoice:
-    """Choose how many micro-batches are computed in parallel.
+def choose_micro_batch_threads(device: str, *, examples: int, obstacle: str | None) -> AutomaticChoice:
+    """Choose how many micro-batches are computed in parallel threads; run.json names the choice `streams`.
 
     Args:
         examples: the examples of an update in this process.
-        whole: why the step cannot be divided, None if it can.
+        obstacle: why micro-batches cannot be computed in parallel, None if they can.
     """
     if device != "cpu":
         return AutomaticChoice("streams", "1", "a GPU computes a batch as a whole")
-    if whole is not None:
-        return AutomaticChoice("streams", "1", whole)
-    if processes.world_size() > 1 or (requested_threads() or cores()) < STREAMS:
+    if obstacle is not None:
+        return AutomaticChoice("streams", "1", obstacle)
+    if processes.world_size() > 1 or (requested_threads() or cores()) < MICRO_BATCH_THREADS:
         return AutomaticChoice("streams", "1", "there is one core or thread, or several processes share the cores")
-    if examples < STREAMS:
+    if examples < MICRO_BATCH_THREADS:
         return AutomaticChoice("streams", "1", "an update has one example")
-    return AutomaticChoice("streams", str(STREAMS), "cores that work on different examples do not wait for each other")
+    return AutomaticChoice(
+        "streams", str(MICRO_BATCH_THREADS), "cores that work on different examples do not wait for each other"
+    )
 
 
 _M_MMAP_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_ARENA_MAX = -4, -3, -1, -2, -8

@@ -36,7 +36,6 @@ from bertsmith.tasks.files.reference import FileReference
 from bertsmith.tasks.registry import TASKS
 from bertsmith.tasks.values import (
     Array,
-    Batch,
     ComparisonItem,
     ConfusionCounts,
     Decisions,
@@ -44,6 +43,7 @@ from bertsmith.tasks.values import (
     Ints,
     LabelledPrediction,
     Logits,
+    ModelInputs,
     ModelOutputs,
     TaskOptions,
     Tokenizer,
@@ -228,7 +228,7 @@ class TaskEncoding(ABC, Generic[ExampleType, InputsType, TargetsType]):
         """Encode examples as rows of at most `max_length` ids."""
 
     @abstractmethod
-    def batch(self, inputs: InputsType, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+    def batch(self, inputs: InputsType, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> ModelInputs:
         """Return the model inputs for some rows, padded to the longest: int64 of [rows, length]."""
 
     @abstractmethod

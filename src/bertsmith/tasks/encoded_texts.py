@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from bertsmith.tasks.values import Batch, Tokenizer
+from bertsmith.tasks.values import ModelInputs, Tokenizer
 from bertsmith.tokenization.folder import reset_tokenizer
 
 
@@ -44,7 +44,9 @@ class EncodedTexts:
         return None
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> EncodedTexts:
+def encode_texts(
+    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int
+) -> EncodedTexts:
     """Encode texts or pairs; cut and count tokens beyond `max_length` (in a pair, from the longer text)."""
     if not texts:
         return EncodedTexts([], [], [])
@@ -82,7 +84,7 @@ def find_empty_encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> list[boo
     return found
 
 
-def padded(encoded: EncodedTexts, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+def padded(encoded: EncodedTexts, numbers: Sequence[int], pad_token_id: int, *, with_types: bool) -> ModelInputs:
     """Return a batch of some texts, padded to the longest: int64 of [texts, length]."""
     length = max(len(encoded.input_ids[number]) for number in numbers)
     input_ids = np.full((len(numbers), length), pad_token_id, dtype=np.int64)

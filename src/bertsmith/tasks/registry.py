@@ -90,7 +90,7 @@ TASKS: dict[str, TaskEntry] = {
 }
 
 
-def verbs() -> dict[str, TaskEntry]:
+def task_verbs() -> dict[str, TaskEntry]:
     """Return the tasks by verb, in the order of `bertsmith --help`."""
     return {entry.verb: entry for entry in TASKS.values()}
 

@@ -14,7 +14,7 @@ from bertsmith.metrics.entities import LabelCounts
 Array = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 Logits = npt.NDArray[np.float32]
-Batch = dict[str, Ints]
+ModelInputs = dict[str, Ints]
 """The inputs of a model by name."""
 ModelOutputs = Mapping[str, Logits]
 """The outputs of a model for a batch, by name, such as `logits`."""

@@ -71,7 +71,7 @@ def plain_model(model: Any) -> Any:
     return plain.eval()
 
 
-def optimizer_state(model: nn.Module, optimizer: Any) -> dict[str, Any]:
+def gather_optimizer_state(model: nn.Module, optimizer: Any) -> dict[str, Any]:
     """Return the whole state of the optimizer by names of weights, in the first process; all processes call this."""
     return get_optimizer_state_dict(model, _unwrapped(optimizer), options=_GATHER)
 

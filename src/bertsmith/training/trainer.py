@@ -35,7 +35,7 @@ from bertsmith.runtime import processes, random
 from bertsmith.runtime.computing import computing, deterministic
 from bertsmith.runtime.console import log_info
 from bertsmith.training import random_states, sharding, training_state
-from bertsmith.training.agreement import agree_on_clock_and_stop
+from bertsmith.training.agreement import agree_on_clock_and_stop, agree_on_stop
 from bertsmith.training.arguments import training_arguments
 from bertsmith.training.checkpointing import CheckpointWriter
 from bertsmith.training.clipping import clip_gradients
@@ -113,6 +113,9 @@ class ExactTrainer(transformers.Trainer):
             self.monitor,
         ):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint is not None else None)
+            # A signal during the last evaluation has not ended the loop, and may have reached one process only.
+            if agree_on_stop(self.stop) and not self.evaluation.stopped_early:
+                self._write_checkpoint()
         self.threads = None
         ended = self.stop.requested is None or self.evaluation.stopped_early
         if self.plan.evaluations.patience is not None and ended:
@@ -140,6 +143,8 @@ class ExactTrainer(transformers.Trainer):
         self, model: nn.Module, train_dataloader: DataLoader[Any], resume_from_checkpoint: str | None, **_: Any
     ) -> None:
         """Make updates until the run ends; this replaces the loop of transformers."""
+        # accelerate's optimizer does nothing without this flag, which another training may have left unset.
+        self.accelerator.gradient_state._set_sync_gradients(True)
         # Each process draws its own dropout.
         torch.manual_seed(random.key("dropout", self.plan.seed, self.dataset.rank, self.state.global_step) >> 1)
         if resume_from_checkpoint is not None:
@@ -151,6 +156,7 @@ class ExactTrainer(transformers.Trainer):
             self.monitor.start_update()
             update, batches = next(updates)
             self.make_update(model, update, batches)
+        self._call_back("on_epoch_end")
 
     def make_update(self, model: Any, update: Update, batches: Sequence[Batch]) -> None:
         """Make one update of the weights, log it, then evaluate and save if that is due.

@@ -32,7 +32,7 @@ def read_progress(checkpoint: Path) -> TrainingProgress:
 
 def optimizer_state(model: nn.Module, optimizer: Any) -> Any:
     """Return the state of the optimizer; for a sharded model the whole state, in the first process only."""
-    return sharding.optimizer_state(model, optimizer) if sharding.is_sharded(model) else optimizer.state_dict()
+    return sharding.gather_optimizer_state(model, optimizer) if sharding.is_sharded(model) else optimizer.state_dict()
 
 
 def write_state(folder: Path, *, optimizer: Any, scheduler: Any, random_state: Any, progress: TrainingProgress) -> None:

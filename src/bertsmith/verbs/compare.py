@@ -12,8 +12,7 @@ from bertsmith.config.verb import Result, verb
 from bertsmith.errors import ModelError, OptionError
 from bertsmith.evaluation.options import CompareOptions
 from bertsmith.evaluation.task_head import LabelledExamples, predict_examples
-from bertsmith.metrics.comparison import EXCHANGES, RESAMPLES, Difference
-from bertsmith.metrics.comparison import compare as differences
+from bertsmith.metrics.comparison import EXCHANGES, RESAMPLES, Difference, compare_measurements
 from bertsmith.metrics.measurements import Measurement
 from bertsmith.models.loading import load_config
 from bertsmith.reporting.numbers import difference_interval, format_difference, format_metric
@@ -83,7 +82,7 @@ def compare(options: CompareOptions) -> Comparison:
         gc.collect()  # models are in reference cycles, so only this frees their memory
     if lengths[0] != lengths[1]:
         warn(f"A reads {lengths[0]} tokens per row, B {lengths[1]}. Try: --max-length N, the same for both")
-    found_differences = differences(*measured)
+    found_differences = compare_measurements(*measured)
     same = _have_the_same_files(*models) and not any(it.differing_examples for it in found_differences.values())
     main = heads[0].main_metric
     return Comparison(

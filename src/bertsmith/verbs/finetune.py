@@ -10,7 +10,7 @@ from bertsmith.config.extras import require_extra
 from bertsmith.config.option_names import nearest
 from bertsmith.config.verb import verb
 from bertsmith.errors import OptionError
-from bertsmith.finetuning.announcement import announce
+from bertsmith.finetuning.announcement import announce_finetuning
 from bertsmith.finetuning.choices import choose_settings
 from bertsmith.finetuning.claim import claim
 from bertsmith.finetuning.data import FinetuningData, read_files
@@ -73,7 +73,7 @@ def train_seeds(options: FinetuneOptions) -> FinetuneResult:
         teacher = TaskTeacher(
             options, data.head, start.tokenizer, inputs=data.train.encoded, examples=data.teacher_examples
         )
-    announce(data, settings, choices)
+    announce_finetuning(data, settings, choices)
     if search is not None:
         search.announce()
     if options.dry_run:

@@ -14,10 +14,10 @@ from bertsmith.config.verb import verb
 from bertsmith.corpus.store import HELD_OUT
 from bertsmith.evaluation.masked_words import masked_words, predict_masked_words
 from bertsmith.pretraining.advice import suggest_from, warnings_of
-from bertsmith.pretraining.announcement import announce
+from bertsmith.pretraining.announcement import announce_pretraining
 from bertsmith.pretraining.components import Components, assemble
 from bertsmith.pretraining.dry_run import forecast_of
-from bertsmith.pretraining.measuring import curve_end, evaluate
+from bertsmith.pretraining.measuring import curve_end, measure_model
 from bertsmith.pretraining.pretraining_trainer import make_trainer
 from bertsmith.pretraining.record import initial_record, length_of
 from bertsmith.pretraining.resumption import NOT_STORED, checkpoint_to_resume, interrupted, is_done, resumed_options
@@ -82,7 +82,7 @@ def _pretrain(options: PretrainOptions) -> PretrainResult:
     if started is not None and processes.broadcast_object(folder.finished) and is_done(components, started):
         log_info(f"{options.out} is already finished")
         return _result(options, started)
-    announce(components)
+    announce_pretraining(components)
     if started is None and options.from_ is None:
         suggest_from(components)
     if options.dry_run:
@@ -139,7 +139,7 @@ def _begin(components: Components, folder: Run) -> Path | None:
         folder.metrics_file.unlink(missing_ok=True)
         shutil.rmtree(folder.path / "tensorboard", ignore_errors=True)
     _save(folder, status="running")
-    for name, figures in evaluate(components, EXAMPLES_AROUND, title="evaluating before training").items():
+    for name, figures in measure_model(components, EXAMPLES_AROUND, title="evaluating before training").items():
         setattr(record, f"{name}_before", figures)
     if components.general is not None:
         record.curve_ends = [curve_end(components, EXAMPLES_DURING, step=0)]
@@ -186,7 +186,7 @@ def _finish(components: Components, folder: Run, trainer: ExactTrainer) -> Pretr
 def _record_outcome(components: Components, folder: Run, trainer: ExactTrainer) -> None:
     """Evaluate, and record the figures, the warnings and the result."""
     record, steps = folder.record, trainer.state.global_step
-    for name, figures in evaluate(components, EXAMPLES_AROUND, title="evaluating", model=trainer.model).items():
+    for name, figures in measure_model(components, EXAMPLES_AROUND, title="evaluating", model=trainer.model).items():
         setattr(record, name, figures)
     assert record.evaluation is not None
     updates, _ = read_metrics(folder.path)

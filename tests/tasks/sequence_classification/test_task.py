@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
 from bertsmith.errors import DataError
-from bertsmith.tasks.encoded_texts import encode, padded
+from bertsmith.tasks.encoded_texts import encode_texts, padded
 from bertsmith.tasks.files.labelled_file import Row
 from bertsmith.tasks.sequence_classification.answers import decode
 from bertsmith.tasks.sequence_classification.head import loss_sum
@@ -40,7 +40,7 @@ def test_pairs_are_encoded_cut_from_the_longer_and_counted(
     tokenizer: PreTrainedTokenizerBase, counts: list[tuple[int, int]], max_length: int
 ) -> None:
     texts, pairs = [words("a", a) for a, _ in counts], [words("b", b) for _, b in counts]
-    encoded = encode(tokenizer, texts, pairs, max_length)
+    encoded = encode_texts(tokenizer, texts, pairs, max_length)
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
     one, other = tokenizer.convert_tokens_to_ids(["a", "b"])
     for (a, b), ids, types, cut in zip(
@@ -57,15 +57,15 @@ def test_pairs_are_encoded_cut_from_the_longer_and_counted(
 
 
 def test_the_tokenizer_does_not_cut_afterwards(tokenizer: PreTrainedTokenizerBase) -> None:
-    encoded = encode(tokenizer, [words("a", 30), "a"], None, 8)
+    encoded = encode_texts(tokenizer, [words("a", 30), "a"], None, 8)
     assert encoded.lengths == [8, 3] and encoded.truncated_tokens == [24, 0]
     assert len(tokenizer(words("a", 30))["input_ids"]) == 32
     assert len(encoded) == 2
-    assert len(encode(tokenizer, [], None, 8)) == 0
+    assert len(encode_texts(tokenizer, [], None, 8)) == 0
 
 
 def test_padding(tokenizer: PreTrainedTokenizerBase) -> None:
-    encoded = encode(tokenizer, ["a", "a b c", "a b"], ["b", "c", "d"], 20)
+    encoded = encode_texts(tokenizer, ["a", "a b c", "a b"], ["b", "c", "d"], 20)
     batch = padded(encoded, [2, 0], tokenizer.pad_token_id, with_types=True)
     a, b, d = tokenizer.convert_tokens_to_ids(["a", "b", "d"])
     assert batch["input_ids"].tolist() == [[2, a, b, 3, d, 3], [2, a, 3, b, 3, 0]]

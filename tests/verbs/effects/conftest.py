@@ -38,7 +38,7 @@ def two_updates(store: Path, tiny: dict[str, Any], tmp_path_factory: pytest.Temp
 
     out = tmp_path_factory.mktemp("two-updates") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bertsmith.runtime.machine.STREAMS", 1)
+        patch.setattr("bertsmith.runtime.machine.MICRO_BATCH_THREADS", 1)
         pretrain(store, out=out, steps=2, **tiny)
     return out
 
@@ -56,5 +56,5 @@ def bench(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> Bench:
-    monkeypatch.setattr("bertsmith.runtime.machine.STREAMS", 1)  # so that a batch is seen as a whole
+    monkeypatch.setattr("bertsmith.runtime.machine.MICRO_BATCH_THREADS", 1)  # so that a batch is seen as a whole
     return Bench(tmp_path, corpus_file, store, run, head, labelled, tiny, bertsmith, monkeypatch, request)

@@ -18,16 +18,16 @@ from types import FrameType
 
 from bertsmith.corpus.engine.local import run_in_processes
 from bertsmith.corpus.engine.settings import Engine, check_engine
-from bertsmith.corpus.engine.stage import Task, TaskStage, completion_marker
+from bertsmith.corpus.engine.stage import StageTask, TaskStage, completion_marker
 from bertsmith.errors import Interrupted
 
-__all__ = ["Engine", "Task", "check_engine", "completion_marker", "run_tasks"]
+__all__ = ["Engine", "StageTask", "check_engine", "completion_marker", "run_tasks"]
 
 ADVANCE_SECONDS = 0.2
 
 
 def run_tasks(
-    engine: Engine, stage: str, task: Task, *, folder: Path, count: int, advance: Callable[[int, int], None]
+    engine: Engine, stage: str, task: StageTask, *, folder: Path, count: int, advance: Callable[[int, int], None]
 ) -> None:
     """Run the tasks of a stage that have no completion marker yet.
 

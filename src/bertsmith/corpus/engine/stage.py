@@ -17,7 +17,7 @@ from bertsmith import errors
 from bertsmith.errors import BertsmithError
 from bertsmith.runtime.files import disk_errors, read_json, write_json
 
-Task = Callable[[Path, int], None]
+StageTask = Callable[[Path, int], None]
 
 ONE_CORE = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -43,7 +43,7 @@ class TaskStage:
 
     folder: Path
     name: str
-    task: Task
+    task: StageTask
     count: int
 
     @property

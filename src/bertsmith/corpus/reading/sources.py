@@ -106,7 +106,7 @@ def printable_name(text: str) -> str:
     return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
-def detect_format(name: str) -> tuple[str, str] | None:
+def source_format(name: str) -> tuple[str, str] | None:
     """Return the format and compression shown by the extensions of a name, or None if the format is unknown."""
     compression = compression_of(name)
     form = PurePosixPath(name[: len(name) - len(compression)]).suffix.lower()
@@ -133,7 +133,7 @@ def _files_of_source(source: str, any_ending: bool) -> Iterator[_FoundFile]:
 def _on_disk(path: str, source: str, any_ending: bool = False) -> Iterator[_FoundFile]:
     folder = Path(path)
     if folder.is_dir():
-        inside = [item for item in _walk(folder) if detect_format(item.name) is not None]
+        inside = [item for item in _walk(folder) if source_format(item.name) is not None]
         if not inside:
             raise DataError(f"{source}: found no readable file in this folder, expected {EXPECTED}")
         files = [(item, len(item.relative_to(folder).parts)) for item in inside]
@@ -145,7 +145,7 @@ def _on_disk(path: str, source: str, any_ending: bool = False) -> Iterator[_Foun
         if not files:
             raise _no_files_error(source)
     for item, depth in files:
-        if any_ending and detect_format(item.name) is None:
+        if any_ending and source_format(item.name) is None:
             form, compression = ".txt", compression_of(item.name)
         else:
             form, compression = _form(item.name, str(item))
@@ -178,7 +178,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name, real in fresh.items() if real not in seen]
         seen.update(fresh.values())
         for path in (Path(inside, name) for name in sorted(names) if name[0] != "."):
-            if path.is_symlink() and not path.exists() and detect_format(path.name) is not None:
+            if path.is_symlink() and not path.exists() and source_format(path.name) is not None:
                 raise DataError(f"{path}: found a broken link to {path.readlink()}")
             if path.is_file():
                 yield path
@@ -215,7 +215,7 @@ def _listed(system: Any, path: str, source: str) -> dict[str, dict[str, Any]]:
         return {path: system.info(path)}
     if system.isdir(path):
         below = system.find(path, detail=True)
-        inside = {item: facts for item, facts in below.items() if detect_format(PurePosixPath(item).name) is not None}
+        inside = {item: facts for item, facts in below.items() if source_format(PurePosixPath(item).name) is not None}
         if not inside:
             raise DataError(f"{source}: found no readable file in this folder, expected {EXPECTED}")
         return inside
@@ -244,7 +244,7 @@ def _modified(facts: dict[str, Any]) -> str | None:
 
 
 def _form(name: str, where: str) -> tuple[str, str]:
-    found = detect_format(name)
+    found = source_format(name)
     if found is None:
         raise DataError(f"{where}: unknown file extension, expected {EXPECTED}")
     form, compression = found

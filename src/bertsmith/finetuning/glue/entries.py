@@ -14,7 +14,7 @@ from bertsmith.finetuning.glue.tasks import ExtraFile
 from bertsmith.finetuning.options import FinetuneOptions, HeadTrainingOptions
 from bertsmith.finetuning.seed_models import model_of_seed
 from bertsmith.finetuning.seeds import figures_over_seeds
-from bertsmith.records.errors import Figure
+from bertsmith.records.error_report import Figure
 from bertsmith.records.finetuning import FinetuningOutcome, FinetuningRecord
 from bertsmith.records.run import FILE
 from bertsmith.records.suite import SuiteProtocol, SuiteTask

@@ -8,7 +8,7 @@ from typing import overload
 from bertsmith.config.verb import Result
 from bertsmith.models.sentence_encoder import sentence_encoder
 from bertsmith.runtime.console import log_info, warn
-from bertsmith.tasks.encoded_texts import encode
+from bertsmith.tasks.encoded_texts import encode_texts
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.text_checks import check_texts, indices_with_tokens, warn_truncated
 
@@ -41,7 +41,7 @@ def embed(
     texts = [text] if isinstance(text, str) else list(text)
     check_texts("embed", texts)
     places = indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", empty_answer="no vector")
-    encoded = encode(runner.tokenizer, [texts[place] for place in places], None, runner.max_length)
+    encoded = encode_texts(runner.tokenizer, [texts[place] for place in places], None, runner.max_length)
     warn_truncated(encoded, runner.max_length)
     answers = [Embedding(given) for given in texts]
     for numbers, vectors in runner.forward("embedding")(encoded, layer=layer, pooling=pooling):

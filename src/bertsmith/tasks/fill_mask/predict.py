@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bertsmith.config.verb import Result
 from bertsmith.errors import InputError, shortened
 from bertsmith.metrics.probabilities import softmax
-from bertsmith.tasks.encoded_texts import encode
+from bertsmith.tasks.encoded_texts import encode_texts
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.text_checks import check_input_lengths, check_texts, indices_with_tokens
 
@@ -67,7 +67,7 @@ def fill_mask(runner: Runner, text: str | list[str], top_k: int = 5) -> FilledMa
     check_texts("fill-mask", texts)
     tokenizer, mask = runner.tokenizer, int(runner.tokenizer.mask_token_id)
     places = indices_with_tokens(tokenizer, [(given,) for given in texts], "text", empty_answer="no answer")
-    encoded = encode(tokenizer, [texts[place] for place in places], None, runner.max_length)
+    encoded = encode_texts(tokenizer, [texts[place] for place in places], None, runner.max_length)
     check_input_lengths(encoded, "fill-mask", runner.max_length)
     for place, ids in zip(places, encoded.input_ids, strict=True):
         if mask not in ids:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertsmith.tasks.encoded_texts import EncodedTexts, encode, padded
-from bertsmith.tasks.values import Batch, Ints, Tokenizer
+from bertsmith.tasks.encoded_texts import EncodedTexts, encode_texts, padded
+from bertsmith.tasks.values import Ints, ModelInputs, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,12 @@ def encode_choices(
     first = [prompt for prompt, count in zip(prompts, counts, strict=True) for _ in range(count)]
     second = [choice for found in choices for choice in found]
     starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    return EncodedChoices(encode(tokenizer, first, second, max_length), starts)
+    return EncodedChoices(encode_texts(tokenizer, first, second, max_length), starts)
 
 
-def batch_of_choices(inputs: EncodedChoices, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+def batch_of_choices(
+    inputs: EncodedChoices, rows: Sequence[int], pad_token_id: int, *, with_types: bool
+) -> ModelInputs:
     """Return a batch: int64 of [rows, choices, length]. A missing choice is one padding token that is attended to."""
     counts = np.array([len(inputs.choices(row)) for row in rows])
     present = np.arange(counts.max()) < counts[:, None]

@@ -28,12 +28,12 @@ from bertsmith.tasks.multiple_choice.encoding import EncodedChoices, batch_of_ch
 from bertsmith.tasks.values import (
     MISSING_LOGIT,
     SINGLE_LABEL,
-    Batch,
     ComparisonItem,
     Decisions,
     Ints,
     LabelledPrediction,
     Logits,
+    ModelInputs,
     ModelOutputs,
     TaskOptions,
     Tokenizer,
@@ -144,7 +144,7 @@ class MultipleChoice(Task[ChoiceQuestion, EncodedChoices, Ints, Scores]):
         prompts, choices = [example.prompt for example in examples], [example.choices for example in examples]
         return encode_choices(tokenizer, prompts, choices, max_length=max_length)
 
-    def batch(self, inputs: EncodedChoices, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+    def batch(self, inputs: EncodedChoices, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> ModelInputs:
         """Return a batch: int64 of [rows, choices, length]."""
         return batch_of_choices(inputs, rows, pad_token_id, with_types=with_types)
 

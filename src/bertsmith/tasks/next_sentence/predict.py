@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from bertsmith.config.verb import Result
 from bertsmith.metrics.probabilities import softmax
-from bertsmith.tasks.encoded_texts import encode
+from bertsmith.tasks.encoded_texts import encode_texts
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.text_checks import check_input_lengths, check_texts, indices_with_tokens
 
@@ -36,7 +36,7 @@ def next_sentence(runner: Runner, a: str, b: str) -> NextSentence:
     """
     run = runner.forward("next-sentence")
     check_texts("next-sentence", [a, b])
-    encoded = encode(runner.tokenizer, [a], [b], runner.max_length)
+    encoded = encode_texts(runner.tokenizer, [a], [b], runner.max_length)
     check_input_lengths(encoded, "next-sentence", runner.max_length)
     if not indices_with_tokens(runner.tokenizer, [(a, b)], "pair", empty_answer="no label"):
         return NextSentence(warnings=runner.head_warnings("nsp"))

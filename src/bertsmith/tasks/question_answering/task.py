@@ -27,11 +27,11 @@ from bertsmith.tasks.question_answering.squad_file import ContextQuestion, read_
 from bertsmith.tasks.values import (
     MISSING_LOGIT,
     SINGLE_LABEL,
-    Batch,
     ComparisonItem,
     Ints,
     LabelledPrediction,
     Logits,
+    ModelInputs,
     ModelOutputs,
     TaskOptions,
     Tokenizer,
@@ -148,7 +148,9 @@ class QuestionAnswering(Task[ContextQuestion, EncodedQuestions, Sequence[Context
         texts = [example.question for example in examples], [example.context for example in examples]
         return encode_questions(tokenizer, *texts, max_length)
 
-    def batch(self, inputs: EncodedQuestions, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+    def batch(
+        self, inputs: EncodedQuestions, rows: Sequence[int], pad_token_id: int, *, with_types: bool
+    ) -> ModelInputs:
         """Return a batch as `padded` does."""
         return padded(inputs.rows(rows), range(len(rows)), pad_token_id, with_types=with_types)
 

@@ -7,7 +7,7 @@ from typing import ClassVar, overload
 
 from bertsmith.config.verb import Result
 from bertsmith.errors import InputError
-from bertsmith.tasks.encoded_texts import encode
+from bertsmith.tasks.encoded_texts import encode_texts
 from bertsmith.tasks.files.reference import configured_text_columns
 from bertsmith.tasks.runner import Runner
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL
@@ -71,7 +71,7 @@ def classify(
     places = indices_with_tokens(runner.tokenizer, [(given,) for given in texts], "text", empty_answer="no label")
     if places:
         second = None if pairs is None else [pairs[place] for place in places]
-        encoded = encode(runner.tokenizer, [texts[place] for place in places], second, length)
+        encoded = encode_texts(runner.tokenizer, [texts[place] for place in places], second, length)
         warn_truncated(encoded, length)
         decoded = head.answers(runner.head_outputs(head, encoded))
         for place, item, cut in zip(places, decoded, encoded.truncated_tokens, strict=True):

@@ -20,7 +20,7 @@ from bertsmith.metrics.probabilities import binary_cross_entropies, log_softmax
 from bertsmith.reporting.numbers import counted
 from bertsmith.runtime.console import warn
 from bertsmith.tasks.base import Task
-from bertsmith.tasks.encoded_texts import EncodedTexts, encode, padded
+from bertsmith.tasks.encoded_texts import EncodedTexts, encode_texts, padded
 from bertsmith.tasks.files.class_names import ClassNames
 from bertsmith.tasks.files.label_checks import SEPARATOR, check_are_classes, label_warnings
 from bertsmith.tasks.files.labelled_file import Columns, Label, Row, read_rows, sort_labels, text_reference
@@ -37,13 +37,13 @@ from bertsmith.tasks.sequence_classification.metrics import (
 from bertsmith.tasks.sequence_classification.problem_types import MULTI_LABEL, REGRESSION, configured_problem_type
 from bertsmith.tasks.values import (
     SINGLE_LABEL,
-    Batch,
     ComparisonItem,
     ConfusionCounts,
     Decisions,
     Ints,
     LabelledPrediction,
     Logits,
+    ModelInputs,
     ModelOutputs,
     TaskOptions,
     Tokenizer,
@@ -183,9 +183,9 @@ class SequenceClassification(Task[Row, EncodedTexts, Targets, Logits]):
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Row], max_length: int) -> EncodedTexts:
         """Encode the texts, or the pairs if the file has pairs."""
         pairs = [row.pair or "" for row in examples] if examples[0].pair is not None else None
-        return encode(tokenizer, [row.text for row in examples], pairs, max_length)
+        return encode_texts(tokenizer, [row.text for row in examples], pairs, max_length)
 
-    def batch(self, inputs: EncodedTexts, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+    def batch(self, inputs: EncodedTexts, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> ModelInputs:
         """Return a batch as `padded` does."""
         return padded(inputs, rows, pad_token_id, with_types=with_types)
 

@@ -40,13 +40,13 @@ from bertsmith.tasks.token_classification.tagged_file import read_tagged
 from bertsmith.tasks.values import (
     IGNORED,
     SINGLE_LABEL,
-    Batch,
     ComparisonItem,
     ConfusionCounts,
     Decisions,
     Ints,
     LabelledPrediction,
     Logits,
+    ModelInputs,
     ModelOutputs,
     TaskOptions,
     Tokenizer,
@@ -189,7 +189,7 @@ class TokenClassification(Task[Sentence, EncodedWords, Targets, Tagged]):
         words = tokenize_words(tokenizer, [sentence.tokens for sentence in examples])
         return encode_words(tokenizer, words, max_length)
 
-    def batch(self, inputs: EncodedWords, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> Batch:
+    def batch(self, inputs: EncodedWords, rows: Sequence[int], pad_token_id: int, *, with_types: bool) -> ModelInputs:
         """Return a batch as `padded` does."""
         return padded(inputs.rows, rows, pad_token_id, with_types=with_types)
 

@@ -16,11 +16,11 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from bertsmith.errors import ModelError
-from bertsmith.finetuning import engine
+from bertsmith.finetuning import head_training
 from bertsmith.finetuning.choices import precision_of
-from bertsmith.finetuning.engine import train_head
 from bertsmith.finetuning.head_batches import BATCHES_PER_WINDOW, HeadBatches, LabelledData
 from bertsmith.finetuning.head_model import load_head
+from bertsmith.finetuning.head_training import train_head
 from bertsmith.finetuning.settings import HeadSettings
 from bertsmith.tasks.base import task_class
 from bertsmith.tasks.encoded_texts import EncodedTexts
@@ -171,14 +171,14 @@ def test_the_weights_of_the_first_best_evaluation_are_kept(
     head_settings: Callable[..., HeadSettings],
 ) -> None:
     seen: list[dict[str, torch.Tensor]] = []
-    original = engine.head_outputs
+    original = head_training.head_outputs
 
     def watched(task: Any, model: torch.nn.Module, *arguments: Any, **options: Any) -> Any:
         seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return original(task, model, *arguments, **options)
 
     figures = iter(values)
-    monkeypatch.setattr(engine, "head_outputs", watched)
+    monkeypatch.setattr(head_training, "head_outputs", watched)
     monkeypatch.setattr(SequenceClassification, "values", lambda *_: {"accuracy": next(figures)})
     data = data_of(24)
     settings = head_settings(TASK, run, steps=6, eval_every=2, batch_size=8, learning_rate=1e-3)

@@ -12,7 +12,7 @@ from torch import nn
 from bertsmith.errors import DivergedError
 from bertsmith.finetuning.best_weights import BestWeights
 from bertsmith.finetuning.head_batches import HeadBatches, LabelledData, TokenBudgetDataset
-from bertsmith.finetuning.head_losses import loss_sums
+from bertsmith.finetuning.head_losses import head_loss_sums
 from bertsmith.finetuning.head_model import load_head
 from bertsmith.finetuning.lora import merge_adapters
 from bertsmith.finetuning.parameters import rate_shares_by_layer
@@ -90,7 +90,7 @@ def train_head(
 
     plan = TrainingPlan(
         updates=UpdateSampler(Budget(steps=settings.steps), options.batch_size),
-        losses=Losses(("loss",), loss_sums(losses, settings.distillation)),
+        losses=Losses(("loss",), head_loss_sums(losses, settings.distillation)),
         optimization=replace(settings.optimization, rate_share=rate_shares_by_layer(model.config, options.layer_decay)),
         computation=settings.computation,
         evaluations=Evaluations(evaluate, every=settings.eval_every, at_end=True),
