@@ -340,14 +340,14 @@ def test_bad_input(options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
     refused(DataError, r"columns\.jsonl: no column of the text with a usual name.*'words'", unlabelled=columns)
     refused(DataError, "found two texts per row, expected one as in the training file", unlabelled=pairs)
     refused(DataError, "nowhere", unlabelled=tmp_path / "nowhere.jsonl")
-    refused(OptionError, r"--unlabelled .*: is the --dev file", unlabelled=options["dev"])
-    refused(OptionError, r"--unlabelled .*copied\.jsonl: is the --dev file", unlabelled=copied)
+    refused(OptionError, r"--unlabelled .*: this is the --dev file", unlabelled=options["dev"])
+    refused(OptionError, r"--unlabelled .*copied\.jsonl: this is the --dev file", unlabelled=copied)
     refused(
         OptionError,
-        r"--unlabelled .*: is the --train file, and the teacher already answers",
+        r"--unlabelled .*: this is the --train file, and the teacher already answers",
         unlabelled=options["train"],
     )
-    refused(OptionError, r"--unlabelled .*: is the --test file", test=options["unlabelled"])
+    refused(OptionError, r"--unlabelled .*: this is the --test file", test=options["unlabelled"])
 
 
 def test_the_text_is_that_of_the_column_of_the_training_file(options: dict[str, Any], tmp_path: Path) -> None:
