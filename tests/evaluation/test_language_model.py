@@ -111,7 +111,7 @@ def test_the_figures_are_those_of_a_naive_computation_with_stock(
     dataset = PretrainingDataset(store, part=HELD_OUT, sequence_length=LENGTH)
     collator = PretrainingCollator.for_store(store, sequence_length=LENGTH)
     unigram = TokenStore(store).unigram_counts() + 1.0
-    nats, correct, masked, baseline, labelled_predictions, not_next, pair_nats = 0.0, 0, 0, 0.0, 0, 0, 0.0
+    nats, correct, masked, baseline, correct_pairs, not_next, pair_nats = 0.0, 0, 0, 0.0, 0, 0, 0.0
     for index in range(len(dataset)):
         batch = collator([dataset[index]])
         labels, label = batch.pop("labels")[0], batch.pop("next_sentence_label")
@@ -125,14 +125,14 @@ def test_the_figures_are_those_of_a_naive_computation_with_stock(
         baseline -= sum(math.log(unigram[token] / unigram.sum()) for token in labels[at].tolist())
         pair_nats += functional.cross_entropy(output.seq_relationship_logits.double(), label).item()
         not_next += int(label)
-        labelled_predictions += int(output.seq_relationship_logits.argmax() == label)
+        correct_pairs += int(output.seq_relationship_logits.argmax() == label)
     close(
         LanguageModelFigures(
             mlm_nats_per_masked_token=nats / masked,
             mlm_accuracy=correct / masked,
             perplexity=math.exp(nats / masked),
             unigram_nats_per_token=baseline / masked,
-            next_sentence_accuracy=labelled_predictions / len(dataset),
+            next_sentence_accuracy=correct_pairs / len(dataset),
             next_sentence_majority=max(not_next, len(dataset) - not_next) / len(dataset),
             nsp_nats_per_pair=pair_nats / len(dataset),
             num_masked_tokens=masked,
@@ -252,8 +252,8 @@ def test_evaluate_gives_no_more_than_it_is_asked_for(
     assert with_page == {**plain, "report": str(page)}
     detailed = bertsmith("evaluate", run, store, "--details", "--json").json
     assert {name: detailed[name] for name in names} == plain
-    labelled_predictions = run_audit(run)["length_only"]
-    assert detailed["next_sentence_length_only"] == labelled_predictions, "what the RUN itself reports"
+    correct_pairs = run_audit(run)["length_only"]
+    assert detailed["next_sentence_length_only"] == correct_pairs, "what the RUN itself reports"
     assert sum(group["count"] for group in detailed["breakdown"]["place"]) == plain["num_masked_tokens"]
 
 

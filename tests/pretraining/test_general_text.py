@@ -131,6 +131,13 @@ def test_a_run_that_began_without_a_text_goes_on_without_one(
         pretrain(store, out=tmp_path / "run", resume=True, steps=8, general_text=general)
 
 
+def test_a_store_is_no_text(store: Path, options: dict[str, Any], tmp_path: Path) -> None:
+    """Its token ids would be read as characters."""
+    with pytest.raises(OptionError, match=r"--general-text .*: found a STORE, expected text"):
+        pretrain(store, out=tmp_path / "run", **{**options, "general_text": store})
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

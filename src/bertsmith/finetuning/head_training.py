@@ -74,12 +74,10 @@ def train_head(
         # In float32, so that the weights are chosen by the figures that `evaluate` will report.
         with in_float32(current):
             outputs = head_outputs(head, current, dev.encoded, pad, budget=settings.eval_tokens)
-        with_tuned_thresholds = head.with_tuned_thresholds(outputs, dev.targets)
-        value = with_tuned_thresholds.values(outputs, dev.targets)[settings.metric]
+        tuned_head = head.with_tuned_thresholds(outputs, dev.targets)
+        value = tuned_head.values(outputs, dev.targets)[settings.metric]
         step = trainer.state.global_step
-        best.consider(
-            current, head.selection_score(settings.metric, value), step=step, chosen=with_tuned_thresholds.fitted_values
-        )
+        best.consider(current, head.selection_score(settings.metric, value), step=step, chosen=tuned_head.fitted_values)
         if options.patience is not None and best.without_gain >= options.patience and step < settings.steps:
             times = "evaluation" if options.patience == 1 else "evaluations"
             log_info(

@@ -12,7 +12,7 @@ from typing import Any
 from bertsmith.config.pretrain import PretrainOptions
 from bertsmith.corpus.reading import ReadingOptions, find_files
 from bertsmith.corpus.splitting import MIN_TOKENS
-from bertsmith.corpus.store import TokenPart
+from bertsmith.corpus.store import TokenPart, is_store
 from bertsmith.errors import DataError, OptionError
 from bertsmith.evaluation.held_out_text import fixed_evaluation_text, held_out_text
 from bertsmith.objectives.masks import Vocabulary
@@ -40,12 +40,16 @@ def read_general_text(
 ) -> GeneralText | None:
     """Read and encode the text of `--general-text`, if there is one; each process of a run does so.
 
-    The file name may have any extension. Raises DataError if the text is missing or empty, OptionError if the resumed
-    run was `started` with a different text.
+    The file name may have any extension. Raises DataError if the text is missing or empty, OptionError if it is a
+    STORE, or if the resumed run was `started` with a different text.
     """
     source = options.general_text
     if source is None:
         return None
+    if is_store(Path(source)):
+        raise OptionError(
+            f"--general-text {source}: found a STORE, expected text. Try: the files that it was made from"
+        )
     try:
         with tempfile.TemporaryDirectory(prefix="bertsmith-") as folder:
             # The encoded text stays mapped after its folder is removed.
