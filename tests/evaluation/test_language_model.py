@@ -252,8 +252,8 @@ def test_evaluate_gives_no_more_than_it_is_asked_for(
     assert with_page == {**plain, "report": str(page)}
     detailed = bertsmith("evaluate", run, store, "--details", "--json").json
     assert {name: detailed[name] for name in names} == plain
-    correct_pairs = run_audit(run)["length_only"]
-    assert detailed["next_sentence_length_only"] == correct_pairs, "what the RUN itself reports"
+    recorded = run_audit(run)["length_only"]
+    assert detailed["next_sentence_length_only"] == recorded, "what the RUN itself reports"
     assert sum(group["count"] for group in detailed["breakdown"]["place"]) == plain["num_masked_tokens"]
 
 
